@@ -1,0 +1,60 @@
+r"""The affine map, derived once for all cells and for the readout.
+
+.. math::
+    a = W h + U x + b
+
+    \nabla h = W^\top \nabla a \qquad \nabla x = U^\top \nabla a
+
+    \nabla W = \sum_t \nabla a(t)\, h(t-1)^\top \qquad \nabla U = \sum_t \nabla a(t)\, x(t)^\top \qquad
+    \nabla b = \sum_t \nabla a(t)
+
+Arrays are rows: ``h @ W.T`` is W h for every row at once. Where the sum runs over time and batch, both are laid
+end to end and the sum is one matrix product. A token is the index of the one that a one-hot x would hold: U x is
+then a column of U, and x's row of ∇U receives ∇a.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from manual_rnn.cell import Array
+
+
+def is_tokens(x: Array) -> bool:
+    """Whether x holds integer ids of shape (T, B) rather than dense rows of shape (T, B, n_in)."""
+    return bool(np.issubdtype(x.dtype, np.integer))
+
+
+def forward(W: Array, b: Array, x: Array) -> Array:
+    """W x + b for each row of x (..., n), or for each token id in x (...,); returns (..., m)."""
+    if is_tokens(x):
+        return np.ascontiguousarray(W.T)[x] + b
+    return x @ W.T + b
+
+
+def input_gradient(W: Array, grad_a: Array) -> Array:
+    """∇x = Wᵀ ∇a for each row of grad_a (..., m); returns (..., n)."""
+    return grad_a @ W
+
+
+def weight_gradient(grad_a: Array, x: Array, n: int) -> Array:
+    """∇W = Σ ∇a xᵀ over all rows, grad_a (..., m) and x (..., n) or token ids (...,); returns (m, n)."""
+    rows = grad_a.reshape(-1, grad_a.shape[-1])
+    if is_tokens(x):
+        return _sum_by_token(rows, x.ravel(), n).T
+    return rows.T @ x.reshape(-1, n)
+
+
+def bias_gradient(grad_a: Array) -> Array:
+    """∇b = Σ ∇a over all rows of grad_a (..., m); returns (m,)."""
+    total: Array = grad_a.reshape(-1, grad_a.shape[-1]).sum(axis=0)
+    return total
+
+
+def _sum_by_token(rows: Array, tokens: Array, n: int) -> Array:
+    """Row k of the result is the sum of the rows whose token is k; costs no one-hot and no (T, B, n) array."""
+    order = np.argsort(tokens, kind="stable")
+    ids, starts = np.unique(tokens[order], return_index=True)
+    total = np.zeros((n, rows.shape[1]), rows.dtype)
+    total[ids] = np.add.reduceat(rows[order], starts, axis=0)
+    return total

@@ -1,0 +1,59 @@
+"""The tape: every named node at every time step, as the forward pass made it and the backward pass needs it."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from manual_rnn.cell import Array, Nodes
+
+
+class Tape:
+    """``tape["h"][t]`` is node h at step t, shape (B, n); step t of the derivation is row t − 1.
+
+    One tape holds the nodes of a forward pass, another the gradients of the same nodes. The same names mean the
+    same things in both: ``tape["h"]`` is h and ``grads["h"]`` is ∇h.
+    """
+
+    def __init__(self, T: int) -> None:
+        self.T = T
+        self.t = 0
+        """The step that ``tap`` records; the walk through time sets it."""
+        self._arrays: dict[str, Array] = {}
+        self._previous: dict[str, Array] = {}
+
+    def reserve_state(self, name: str, initial: Array, dtype: npt.DTypeLike) -> None:
+        """Room for a state at steps 0 … T in one array, so that h(t) and h(t−1) are two views of it."""
+        states = np.empty((self.T + 1, *initial.shape), dtype)
+        states[0] = initial
+        self._arrays[name], self._previous[name] = states[1:], states[:-1]
+
+    def tap(self, name: str, value: Array) -> Array:
+        """Records a node of the current step and returns what the step goes on with."""
+        if name not in self._arrays:
+            self._arrays[name] = np.empty((self.T, *value.shape), value.dtype)
+        self._arrays[name][self.t] = value
+        return value
+
+    def tap_all(self, name: str, values: Array) -> Array:
+        """Records what is computed once for the whole sequence, not step by step."""
+        self._arrays[name] = values
+        return values
+
+    def at(self, t: int) -> Nodes:
+        """The nodes of one step as attributes."""
+        return Nodes(**{name: array[t] for name, array in self._arrays.items()})
+
+    def previous_at(self, t: int) -> Nodes:
+        """The states of the step before, as attributes."""
+        return Nodes(**{name: array[t] for name, array in self._previous.items()})
+
+    def __getitem__(self, name: str) -> Array:
+        return self._arrays[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._arrays
+
+    def previous(self, name: str) -> Array:
+        """A state at steps 0 … T−1, shape (T, B, n): what each step started from."""
+        return self._previous[name]

@@ -1,0 +1,101 @@
+"""Gradients of the reference by ``jax.grad``, with respect to the parameters, the initial state, x, and every node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from reference import cells
+from reference.network import run_batch
+
+Step = Callable[..., Any]
+Problem = Mapping[str, Any]
+"""``params`` and ``initial`` by name, ``x`` (T, B, n_in), ``y`` (T, B), ``weights`` (T, B): NumPy arrays."""
+Answer = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
+"""The nodes by name, (T, B, n) each, and the gradients of nodes, parameters, initial states ("h0") and x."""
+
+CASES_A_CALL = 8
+"""Problems of one shape go through one compiled call in blocks of this size, which divides the cost of a call."""
+
+
+def autodiff(cell: str | Step) -> Callable[[Sequence[Problem]], list[Answer]]:
+    """The oracle: a function from problems of one shape and dtype to their nodes and gradients.
+
+    ``cell`` is the name of a function in :mod:`reference.cells`, or a step of one's own like those there.
+    Float64 is switched on for the length of a call only; the process's JAX configuration stays as it is.
+
+    Raises:
+        ValueError: no step has this name, or an array is of a dtype that JAX does not have (longdouble).
+    """
+    step = find_step(cell)
+
+    def oracle(problems: Sequence[Problem]) -> list[Answer]:
+        if not problems:
+            return []
+        dtype = np.asarray(problems[0]["x"]).dtype
+        if dtype not in (np.float32, np.float64):
+            raise ValueError(f"The arrays are {dtype}; the reference has float32 and float64.")
+        size = 1 if len(problems) == 1 else CASES_A_CALL
+        answers: list[Answer] = []
+        with jax.enable_x64(True):
+            for start in range(0, len(problems), size):
+                block = list(problems[start : start + size])
+                padded = block + block[:1] * (size - len(block))
+                stacked = jax.tree.map(lambda *arrays: np.stack(arrays), *padded)
+                nodes, grads = jax.device_get(_compiled(step)(stacked))
+                answers += [
+                    ({n: a[i] for n, a in nodes.items()}, {n: a[i] for n, a in grads.items()}) for i in range(len(block))
+                ]
+        return answers
+
+    return oracle
+
+
+def find_step(cell: str | Step) -> Step:
+    """The step function of a cell's name; a function is given back as it is."""
+    if callable(cell):
+        return cell
+    step = getattr(cells, cell, None)
+    if not callable(step) or cell.startswith("_"):
+        raise ValueError(f"There is no reference step named {cell!r}: src/reference/cells.py needs a function of that name.")
+    found: Step = step
+    return found
+
+
+@lru_cache(maxsize=None)
+def _compiled(step: Step) -> Callable[[Problem], Any]:
+    return jax.jit(jax.vmap(partial(nodes_and_gradients, step)))
+
+
+def nodes_and_gradients(step: Step, problem: Problem) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The nodes of one problem, and the gradient of its loss with respect to each of them and to each argument."""
+    loss = partial(loss_of, step, y=problem["y"], weights=problem["weights"])
+    arguments = (problem["params"], problem["initial"], problem["x"], zeros_for(step, problem))
+    grads, nodes = jax.grad(loss, argnums=(0, 1, 2, 3), has_aux=True)(*arguments)
+    params, initial, x, of_nodes = grads
+    return nodes, {**params, **of_nodes, **{f"{name}0": g for name, g in initial.items()}, "x": x}
+
+
+def loss_of(step: Step, params: Any, initial: Any, x: Any, zeros: Any, *, y: Any, weights: Any) -> Any:
+    """The loss as a function of what is differentiated, and the nodes beside it."""
+    return run_batch(step, params, initial, x, y, weights, zeros)
+
+
+def zeros_for(step: Step, problem: Problem) -> dict[str, Any]:
+    """A zero for every node of the step and for the logits, (T, B, n) each: found by running the step on shapes alone."""
+    T, B = problem["y"].shape
+    dtype = problem["x"].dtype
+    nodes: dict[str, Any] = {"o": problem["params"]["c"]}
+
+    def tap(name: str, value: Any) -> Any:
+        nodes[name] = value
+        return value
+
+    first = {name: state[0] for name, state in problem["initial"].items()}
+    jax.eval_shape(lambda p, h, x: step(p, h, x, tap), problem["params"], first, problem["x"][0, 0])
+    return {name: jnp.zeros((T, B, *node.shape), dtype) for name, node in nodes.items()}
