@@ -1,0 +1,52 @@
+"""Puts the commands together, and turns every ending into the contract's exit code and one sentence."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+
+from manual_rnn import __version__
+from manual_rnn.cli import info, sample, train, verify
+from manual_rnn.errors import CommandError, UsageError
+
+INTERRUPTED = 130
+
+app = App(
+    name="manual-rnn",
+    version=__version__,
+    help="Recurrent networks with gradients derived by hand, and the judge that proves them against jax.grad.",
+    result_action="return_value",
+)
+app.command(verify.verify)
+app.command(train.train)
+app.command(sample.sample)
+app.command(info.info)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = app(given, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        return _report(UsageError(f"{str(error).strip()} See manual-rnn --help."), given)
+    except CommandError as error:
+        return _report(error, given)
+    except KeyboardInterrupt:
+        print("manual-rnn: interrupted.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our stdout has gone (head, say): nothing is left to be told
+        sys.stderr.close()
+        return 0
+    return code if isinstance(code, int) else 0
+
+
+def _report(error: CommandError, given: Sequence[str]) -> int:
+    if "--json" in given:
+        print(json.dumps({"version": 1, "error": {"kind": error.kind, "message": str(error)}}))
+    else:
+        print(f"manual-rnn: {error}", file=sys.stderr)
+    return error.exit_code

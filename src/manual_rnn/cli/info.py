@@ -1,0 +1,3 @@
+def info() -> int:
+    """Info."""
+    return 0

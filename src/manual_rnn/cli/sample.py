@@ -1,0 +1,3 @@
+def sample() -> int:
+    """Sample."""
+    return 0

@@ -1,0 +1,29 @@
+"""What a command of ``manual-rnn`` ends with when it cannot do what it was asked: one sentence, one exit code."""
+
+
+class CommandError(Exception):
+    """A failure that the user is told in one sentence: what was given, what was expected, what to do."""
+
+    exit_code = 1
+    kind = "error"
+
+
+class UsageError(CommandError):
+    """The command itself is wrong: an unknown command, option or target; a run folder that is there already."""
+
+    exit_code = 2
+    kind = "usage"
+
+
+class InputError(CommandError):
+    """What was given cannot be used: a missing file, its contents, a missing extra."""
+
+    exit_code = 3
+    kind = "input"
+
+
+class RunError(CommandError):
+    """Training or a user's function failed: a non-finite loss, an exception, a time limit."""
+
+    exit_code = 4
+    kind = "failed"
