@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 
@@ -51,8 +53,8 @@ class Tape:
     def __getitem__(self, name: str) -> Array:
         return self._arrays[name]
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._arrays
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
 
     def previous(self, name: str) -> Array:
         """A state at steps 0 … T−1, shape (T, B, n): what each step started from."""

@@ -1,3 +1,127 @@
-def verify() -> int:
-    """Verify."""
-    return 0
+"""``manual-rnn verify``: each equation of a cell against the reference, and the whole gradient end to end."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter, validators
+
+from manual_rnn.errors import InputError, RunError
+
+if TYPE_CHECKING:
+    from manual_rnn.testing import Report, Spec
+    from manual_rnn.testing.judge import Tally
+
+WORTH_PROCESSES = 3000
+"""Cases from which on a process a core pays for its start."""
+
+
+def verify(
+    *targets: str,
+    examples: Annotated[int, Parameter(validator=validators.Number(gte=1))] = 300,
+    seed: Annotated[int, Parameter(validator=validators.Number(gte=0))] = 0,
+    json: bool = False,
+) -> int:
+    """Compare a hand-derived cell with jax.grad: every equation alone, at every step, and the whole gradient.
+
+    Exit code 0: all agree. 1: some equation disagrees; the table says which, where, and by how much.
+
+    Parameters
+    ----------
+    targets
+        Built-in cells (rnn, rnn_relu, ...), path/to/file.py:NAME or module:NAME, NAME being a manual_rnn.Cell.
+        None: all built-in cells.
+    examples
+        Cases drawn for each target, in even shares over the families.
+    seed
+        The same seed draws the same cases.
+    json
+        One JSON document on stdout, and no table.
+    """
+    from manual_rnn import cells
+    from manual_rnn.cli.verify_progress import count_cases
+    from manual_rnn.cli.targets import find_cell
+    from manual_rnn.cli.verify_table import show
+
+    names = list(targets) or cells.names()
+    for name in names:  # all that can be wrong about a target is said before the first one is judged
+        find_cell(name)
+    start = time.monotonic()
+    reports: list[Report] = []
+    with count_cases(examples * len(names)) as progress:
+        for name in names:
+            reports.append(judge_target(name, examples, seed, progress))
+    seconds = time.monotonic() - start
+    agree = all(report.agree for report in reports)
+    if json:
+        document = {
+            "version": 1,
+            "agree": agree,
+            "seconds": round(seconds, 3),
+            "targets": [report.as_dict() for report in reports],
+        }
+        print(jsonlib.dumps(document, allow_nan=False))
+    else:
+        show(reports, seconds)
+    return 0 if agree else 1
+
+
+def judge_target(target: str, examples: int, seed: int, progress: Callable[[int], None]) -> Report:
+    """Judges one target, on all cores where there are cases enough."""
+    from manual_rnn.cli.targets import find_cell
+    from manual_rnn.testing.strategies import draw_specs
+
+    specs = draw_specs(find_cell(target), examples, seed)
+    workers = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 8)
+    if len(specs) < WORTH_PROCESSES or workers == 1:
+        tally = judge_specs(target, specs, progress)
+    else:
+        tally = _judge_on_all_cores(target, specs, workers, progress)
+    return tally.report()
+
+
+def judge_specs(target: str, specs: Sequence[Spec], progress: Callable[[int], None] = lambda count: None) -> Tally:
+    """Judges these cases of a target in this process."""
+    import threadpoolctl
+
+    from manual_rnn.cli.jax_setup import use_compilation_cache
+    from manual_rnn.cli.targets import failure, find_cell, find_oracle
+    from manual_rnn.testing import CellFailure, judge
+
+    use_compilation_cache()
+    cell = find_cell(target)
+    try:
+        # The products are small: a second BLAS thread costs more than it brings.
+        with threadpoolctl.threadpool_limits(1):
+            return judge(cell, find_oracle(cell), specs, progress=progress)
+    except CellFailure as error:
+        raise RunError(failure(str(error), error.__cause__ or error)) from error
+    except ValueError as error:
+        raise InputError(str(error)) from error
+
+
+def _judge_on_all_cores(target: str, specs: Sequence[Spec], workers: int, progress: Callable[[int], None]) -> Tally:
+    # Whole shapes go to one process each, so that no shape is compiled twice; JAX forbids fork.
+    order = sorted(specs, key=lambda spec: (spec.sizes, spec.dtype))
+    by_shape: dict[object, list[Spec]] = {}
+    for spec in order:
+        by_shape.setdefault((spec.sizes, spec.dtype), []).append(spec)
+    heaviest_first = sorted(by_shape.values(), key=lambda part: -part[0].sizes.T * len(part))
+    total: Tally | None = None
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        waiting = {pool.submit(judge_specs, target, part): len(part) for part in heaviest_first}
+        for done in as_completed(waiting):
+            if total is None:
+                total = done.result()
+            else:
+                total.merge(done.result())
+            progress(waiting[done])
+    if total is None:
+        raise InputError("There is nothing to judge: no case was drawn.")
+    return total

@@ -1,0 +1,29 @@
+"""JAX's compilation cache, switched on for a command: the same shape compiles once on a machine, not once a run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def cache_folder() -> Path:
+    """Where compiled functions are kept: JAX's own variable if it is set, else the user's cache folder."""
+    import platformdirs
+
+    return Path(os.environ.get("JAX_COMPILATION_CACHE_DIR") or platformdirs.user_cache_path("manual-rnn") / "jax")
+
+
+def use_compilation_cache() -> None:
+    """Keeps every compiled function, however small: the judge compiles many small ones."""
+    import jax
+
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return  # a read-only home: everything compiles anew, and works
+    if not os.access(folder, os.W_OK):
+        return
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

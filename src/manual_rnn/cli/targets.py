@@ -1,0 +1,86 @@
+"""What ``verify`` can be pointed at: a built-in cell by name, ``path/to/file.py:NAME`` or ``module:NAME``."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import sys
+import traceback
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from manual_rnn import cells
+from manual_rnn.cell import Cell
+from manual_rnn.errors import InputError, RunError, UsageError
+
+
+def find_cell(target: str) -> Cell:
+    """The cell that a target names.
+
+    Raises:
+        UsageError: there is no such target; the sentence says which exist.
+        InputError: the file is missing, or what the name stands for is no cell.
+        RunError: the file could not be run; its own traceback stands below the sentence.
+    """
+    if target in cells.names():
+        return cells.get(target)
+    source, colon, name = target.rpartition(":")
+    if not colon or not source or not name:
+        raise UsageError(
+            f"There is no target {target!r}. The built-in cells are {', '.join(cells.names())}; "
+            "a cell of your own is path/to/file.py:NAME or module:NAME."
+        )
+    module = _load(source)
+    if not hasattr(module, name):
+        own = [key for key, value in vars(module).items() if isinstance(value, Cell)]
+        raise UsageError(f"{source} has no {name!r}; the cells in it are: {', '.join(own) or 'none'}.")
+    found = getattr(module, name)
+    if not isinstance(found, Cell):
+        raise InputError(f"{target} is a {type(found).__name__}; expected a manual_rnn.Cell.")
+    return found
+
+
+def find_oracle(cell: Cell) -> Any:
+    """The autodiff of a cell's partner: the one place where the manual and the reference package meet."""
+    import reference
+
+    try:
+        return reference.autodiff(cell.against or cell.name)
+    except ValueError as error:
+        raise InputError(
+            f"The cell {cell.name!r} has no partner to be compared with: give it against=<one step in JAX>, "
+            f"or the name of a cell that has one ({', '.join(cells.names())})."
+        ) from error
+
+
+def _load(source: str) -> ModuleType:
+    if source.endswith(".py") and not Path(source).is_file():
+        raise InputError(f"There is no file {source}.")
+    try:
+        # What a user's file prints is not a result of ours.
+        with contextlib.redirect_stdout(sys.stderr):
+            return _load_file(Path(source)) if source.endswith(".py") else importlib.import_module(source)
+    except ModuleNotFoundError as error:
+        if error.name == source.partition(".")[0]:
+            raise UsageError(f"There is no module {source!r}; a file is named with its .py.") from error
+        raise RunError(failure(f"{source} could not be loaded", error)) from error
+    except (Exception, SystemExit) as error:
+        raise RunError(failure(f"{source} could not be loaded", error)) from error
+
+
+def _load_file(path: Path) -> ModuleType:
+    specification = importlib.util.spec_from_file_location(path.stem, path)
+    if specification is None or specification.loader is None:
+        raise InputError(f"{path} is not a Python file.")
+    module = importlib.util.module_from_spec(specification)
+    sys.path.insert(0, str(path.parent.resolve()))
+    specification.loader.exec_module(module)
+    return module
+
+
+def failure(sentence: str, error: BaseException) -> str:
+    """One sentence, and below it the traceback of the user's own code."""
+    what = "called sys.exit()" if isinstance(error, SystemExit) else f"raised {type(error).__name__}: {error}"
+    return f"{sentence}: it {what}\n" + "".join(traceback.format_exception(error)).rstrip()

@@ -1,0 +1,76 @@
+"""The verdict as a table on stdout: each equation with its number, its largest error, and where it stands."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from manual_rnn.testing import Report
+from manual_rnn.testing.report import EquationReport
+
+WIDTH_IN_A_PIPE = 160
+
+
+def show(reports: Sequence[Report], seconds: float) -> None:
+    """Prints one table a cell, and the verdict below."""
+    console = Console(file=sys.stdout, highlight=False)
+    if not console.is_terminal:
+        console = Console(file=sys.stdout, highlight=False, width=WIDTH_IN_A_PIPE)
+    for report in reports:
+        console.print(_table(report))
+        console.print(_cases(report), style="dim")
+        for sentence in report.diagnosis:
+            console.print(Text(sentence), style="bold")
+        console.print()
+    wrong = [report.name for report in reports if not report.agree]
+    verdict = f"{', '.join(wrong)}: WRONG" if wrong else "All equations agree with jax.grad"
+    console.print(f"{verdict}, {seconds:.1f} s", style="bold red" if wrong else "bold green")
+
+
+def _table(report: Report) -> Table:
+    table = Table(title=f"{report.name}: manual against autodiff", title_justify="left", box=None, pad_edge=False)
+    table.add_column("no.")
+    table.add_column("equation")
+    table.add_column("verdict")
+    table.add_column("error (ulp)", justify="right")
+    table.add_column("end to end", justify="right")
+    table.add_column("where the error is largest", overflow="fold")
+    for equation in report.equations:
+        style = None if equation.agree else "bold red"
+        table.add_row(*_row(equation), style=style)
+    return table
+
+
+def _row(equation: EquationReport) -> tuple[str, ...]:
+    worst = equation.worst
+    verdict = "agrees" if equation.agree else "WRONG" if not equation.local_agree else "wrong input"
+    share = equation.max_share_of_budget
+    return (
+        equation.label,
+        equation.name,
+        verdict,
+        number(equation.max_error_ulp),
+        f"{100 * share:.0f} %" if share < 10 else f"{number(share)} ×",
+        f"{worst.place}, {worst.spec.family}, {worst.spec.sizes}, {worst.spec.dtype}" if worst else "",
+    )
+
+
+def number(value: float) -> str:
+    """Two digits that a reader can compare: 3.5, 120, 4.5e15."""
+    return f"{value:.1f}" if value < 100 else f"{value:.0f}" if value < 1e4 else f"{value:.1e}"
+
+
+def _cases(report: Report) -> Text:
+    total = report.total
+    families = ", ".join(f"{name} {count.examples}" for name, count in report.families.items())
+    return Text(
+        f"{total.examples} cases ({families}) in {report.shapes} shapes, up to {report.max_length} steps. "
+        "Error: of each equation alone, in units in the last place of its natural scale. "
+        "End to end: the largest error of the whole pass, as a share of what rounding can do to that very case; "
+        f"in {total.ill_conditioned} cases rounding can do so much at some step that float digits cannot decide it. "
+        f"{total.undecided} times an equation lay wholly below the format's limit or cancelled."
+    )

@@ -1,0 +1,141 @@
+r"""The end-to-end verdict: the whole gradient, relative per array and per time step, at any magnitude.
+
+How far two right gradients may lie apart depends on the case: in a chaotic network by any factor. So the budget is
+measured for that very case. The manual pass is run in the next wider format (80 bits for float64 where the platform
+has them), and twice more with every node disturbed by a few units in the last place, which is what another right
+implementation does (Monte Carlo arithmetic: Parker 1997). Eight times the largest of the three distances from the
+wide run is what the reference may be off by.
+
+Where the budget exceeds half of the format's digits, the case cannot decide that step: it is counted as
+ill-conditioned, never passed and never failed. So is all of a case whose pre-activation comes within rounding of a
+kink, where the derivative jumps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from manual_rnn.bptt import forward_and_backward
+from manual_rnn.cell import Array, Cell
+from manual_rnn.tape import Tape
+from manual_rnn.testing.local import Manual
+from manual_rnn.testing.problem import Answer, Case, leading_axes
+from manual_rnn.testing.scales import Scale, Scales
+
+SAFETY = 8
+"""Two disturbed runs estimate a worst case from two samples."""
+FLOOR = 64
+"""Units that are always allowed, where the three runs happen to round alike."""
+DISTURBANCE = 4
+"""Units by which a node is disturbed: a tanh of another library is off by up to 6.5, a sum of products by about 2."""
+WIDER = {np.dtype(np.float32): np.dtype(np.float64), np.dtype(np.float64): np.dtype(np.longdouble)}
+
+
+class DisturbedTape(Tape):
+    """Disturbs every node by a few units of its natural scale, and flushes subnormals as compiled code does."""
+
+    def __init__(self, T: int, scales: Mapping[str, Scale], tiny: float, rng: np.random.Generator) -> None:
+        super().__init__(T)
+        self._tiny = tiny
+        self._noise = {
+            name: (DISTURBANCE * np.finfo(s.of.dtype).eps * rng.uniform(-1, 1, s.of.shape) * s.of).astype(s.of.dtype)
+            for name, s in scales.items()
+        }
+
+    def tap(self, name: str, value: Array) -> Array:
+        return super().tap(name, self._flushed(value + self._noise[name][self.t]))
+
+    def tap_all(self, name: str, values: Array) -> Array:
+        return super().tap_all(name, self._flushed(values + self._noise[name]))
+
+    def _flushed(self, value: Array) -> Array:
+        return np.where(np.abs(value) < self._tiny, value.dtype.type(0), value)
+
+
+@dataclass(frozen=True)
+class BlockCheck:
+    """One gradient array of one case, by blocks: a row per step and sequence, or the whole of a parameter."""
+
+    error: Array
+    """The largest error in each block, relative to the block's largest entry."""
+    budget: Array
+    """What was measured to be possible, relative likewise."""
+    ill_conditioned: Array
+    """Blocks that the format cannot decide."""
+
+    @property
+    def wrong(self) -> Array:
+        """The blocks that are off by more than their budget."""
+        return np.asarray(~(self.error <= self.budget) & ~self.ill_conditioned)
+
+    @property
+    def agree(self) -> bool:
+        return not self.wrong.any()
+
+
+def end_to_end_verdict(
+    cell: Cell, case: Case, answer: Answer, scales: Scales, *, manual: Manual = forward_and_backward
+) -> dict[str, BlockCheck]:
+    """Judges every node and gradient of one case; names as in the local verdict.
+
+    Raises:
+        ValueError: an array is missing or has the wrong shape; the sentence names it.
+    """
+    nodes, grads = answer
+    dtype, T, tiny = case.dtype, case.spec.sizes.T, float(np.finfo(case.dtype).tiny)
+    rng = np.random.default_rng(case.spec.seed)
+    with np.errstate(all="ignore"):
+        ours = _run(cell, case, Tape(T), Tape(T), manual)
+        exact = _run(cell, case.astype(WIDER[dtype]), Tape(T), Tape(T), manual)
+        disturbed = [
+            _run(cell, case, DisturbedTape(T, scales[0], tiny, rng), DisturbedTape(T, scales[1], tiny, rng), manual)
+            for _ in range(2)
+        ]
+        at_kink = any(
+            _near_zero(nodes[name], exact[name], [run[name] for run in (ours, *disturbed)], scales[0][name].of)
+            for name in cell.kinks
+        )
+        truths = dict(nodes) | {f"grad_{name}": array for name, array in grads.items()}
+        checks: dict[str, BlockCheck] = {}
+        for name, truth in truths.items():
+            if ours[name].shape != truth.shape:
+                raise ValueError(f"{name} has the shape {ours[name].shape}, expected {truth.shape}.")
+            # One block a row: all that comes after the axes of time and batch.
+            rows = truth.shape[: leading_axes(cell, name)] + (-1,)
+            blocks = [run[name].reshape(rows) for run in (ours, exact, *disturbed)]
+            checks[name] = _check(truth.reshape(rows), *blocks, at_kink=at_kink and name not in nodes)
+        return checks
+
+
+def _run(cell: Cell, case: Case, tape: Tape, grads: Tape, manual: Manual) -> dict[str, Array]:
+    manual(cell, case.params, case.x, case.y, case.weights, case.initial, inputs=True, tape=tape, grads=grads)
+    return {name: tape[name] for name in tape} | {f"grad_{name}": grads[name] for name in grads}
+
+
+def _near_zero(node: Array, exact: Array, runs: list[Array], scale: Array) -> bool:
+    """Whether a number of the node may lie on the other side of zero in another right implementation."""
+    measured = np.max([np.abs(run - exact) for run in runs], axis=0)
+    return bool((np.abs(node) <= SAFETY * measured + FLOOR * np.finfo(node.dtype).eps * scale).any())
+
+
+def _check(truth: Array, ours: Array, exact: Array, *disturbed: Array, at_kink: bool) -> BlockCheck:
+    info = np.finfo(truth.dtype)
+
+    def largest(array: Array) -> Array:
+        return np.asarray(np.abs(array).max(axis=-1))
+
+    size = largest(truth)
+    measured = np.max([largest(run - exact) for run in (ours, *disturbed)], axis=0)
+    # A zero of the wide run too is no vanished number but a true zero: a step that no loss reaches.
+    true_zero = (measured == 0) & (size == 0)
+    budget = np.asarray(SAFETY * measured + FLOOR * (info.eps * size + info.tiny), np.float64)
+    decidable = (budget <= np.sqrt(info.eps) * size) & np.isfinite(size) | true_zero
+    relative_to = np.where(true_zero, 1, size)
+    return BlockCheck(
+        error=np.asarray(largest(ours - truth) / relative_to, np.float64),
+        budget=budget / relative_to,
+        ill_conditioned=np.full_like(decidable, True) if at_kink else ~decidable,
+    )

@@ -1,0 +1,154 @@
+r"""The families of cases: the regimes in which a gradient can be right, and in which checks go blind.
+
+A family turns a severity in [0, 1] into a recipe of scales, from which the arrays are filled at random. W is
+drawn with entries $N(0, g^2/n)$ or as g times a random orthogonal matrix, whose products of any length keep the size
+$g^k$: so the families that need a given growth over T steps can say which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from manual_rnn.cell import Array, Cell, parameter_shapes
+from manual_rnn.testing.problem import Case, Sizes, Spec
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The scales that a case's arrays are filled with; weights: which steps have a loss."""
+
+    gain: float = 1.0
+    orthogonal: bool = False
+    U: float = 1.0
+    V: float = 1.0
+    b: float = 0.5
+    c: float = 0.5
+    x: float = 1.0
+    initial: float = 0.7
+    weights: str | None = None
+    bias_away_from_zero: bool = False
+    lattice: bool = False
+    """Entries from {−1, 0, 1}, so that sums of them are often exactly zero, and then nudged by about an ulp."""
+
+
+def _decades(dtype: np.dtype[np.floating]) -> float:
+    """The decimal exponents that the dtype has below one, less some room: 300 for float64, 36 for float32."""
+    return float(-np.log10(np.finfo(dtype).tiny)) - 8 + 0.3
+
+
+def ordinary(severity: float, sizes: Sizes, decades: float) -> Recipe:
+    """Scales near one: what a network looks like on most days."""
+    return Recipe(gain=0.3 + 1.2 * severity, U=0.3 + severity)
+
+
+def long(severity: float, sizes: Sizes, decades: float) -> Recipe:
+    """Hundreds of steps along which a gradient neither dies nor explodes by itself."""
+    return Recipe(gain=10 ** ((2 * severity - 1) * 3 / sizes.T), orthogonal=True, U=0.2, initial=0.3)
+
+
+def vanished(severity: float, sizes: Sizes, decades: float) -> Recipe:
+    """Gradients that fall through all decades of the format, into underflow at the end of the range."""
+    exponent = -(0.05 + severity) * decades
+    if sizes.T >= 4:
+        return Recipe(gain=10 ** (exponent / sizes.T), orthogonal=True, weights="last")
+    return Recipe(V=10 ** max(exponent, -decades))
+
+
+def exploding(severity: float, sizes: Sizes, decades: float) -> Recipe:
+    """Gradients that grow by up to two thirds of the format's decades, from states small enough not to saturate."""
+    exponent = severity * decades * 2 / 3
+    small = 10**-exponent
+    return Recipe(gain=10 ** (exponent / sizes.T), orthogonal=True, U=small, b=small, initial=small, weights="last")
+
+
+def saturated(severity: float, sizes: Sizes, decades: float) -> Recipe:
+    """Pre-activations of up to some forties, where 1 − h² has lost its digits or is zero."""
+    return Recipe(b=2 + 38 * severity, U=1 + 5 * severity, bias_away_from_zero=True)
+
+
+def chaotic(severity: float, sizes: Sizes, decades: float) -> Recipe:
+    """Gains far above the critical one: two right gradients end far apart. Bounded, for cells that do not saturate."""
+    return Recipe(gain=min(2 + 14 * severity, 10 ** (decades / 4 / sizes.T)), U=1.0)
+
+
+def logits(severity: float, sizes: Sizes, decades: float) -> Recipe:
+    """Logits that are all zero, or so large that one class has all the probability that the format can hold."""
+    if severity < 0.3:
+        return Recipe(V=0.0, c=0.0)
+    return Recipe(V=10 ** (1 + 4 * severity), c=10 ** (1 + 4 * severity))
+
+
+def away_from_kink(severity: float, sizes: Sizes, decades: float) -> Recipe:
+    """Pre-activations that stay clear of zero, so that the derivative does not jump."""
+    return Recipe(gain=0.05 + 0.2 * severity, U=0.2, b=3.0, bias_away_from_zero=True)
+
+
+def near_kink(severity: float, sizes: Sizes, decades: float) -> Recipe:
+    """Pre-activations that are exactly zero, or an ulp from it, where the derivative jumps."""
+    return Recipe(lattice=True)
+
+
+FAMILIES: dict[str, Callable[[float, Sizes, float], Recipe]] = {
+    family.__name__: family
+    for family in (ordinary, long, vanished, exploding, saturated, chaotic, logits, away_from_kink, near_kink)
+} | {"smallest": ordinary}
+
+OF_KINKS = ("away_from_kink", "near_kink")
+
+
+def families_for(cell: Cell) -> list[str]:
+    """The names of the families that apply to a cell: those about kinks only where it has one."""
+    return [name for name in FAMILIES if cell.kinks or name not in OF_KINKS]
+
+
+def build(cell: Cell, spec: Spec) -> Case:
+    """Fills the arrays of a case. Deterministic: the same cell and spec give the same bits on one platform."""
+    dtype = np.dtype(spec.dtype)
+    recipe = FAMILIES[spec.family](spec.severity / 100, spec.sizes, _decades(dtype))
+    rng = np.random.default_rng(spec.seed)
+    s = spec.sizes
+
+    def fill(shape: tuple[int, ...], scale: float) -> Array:
+        if recipe.lattice:
+            return rng.integers(-1, 2, shape) * (1 + np.finfo(dtype).eps * rng.integers(-1, 2, shape))
+        return scale * rng.standard_normal(shape)
+
+    scales = {"V": recipe.V / np.sqrt(s.n_hidden), "c": recipe.c}
+    for m in cell.maps:
+        scales |= {m.U: recipe.U / np.sqrt(s.n_in), m.W: recipe.gain / np.sqrt(s.n_hidden), m.b: recipe.b}
+    shapes = parameter_shapes(cell, n_in=s.n_in, n_hidden=s.n_hidden, n_out=s.n_out)
+    params = {name: fill(shape, scales[name]) for name, shape in shapes.items()}
+    for m in cell.maps:
+        if recipe.orthogonal:
+            params[m.W] = recipe.gain * np.linalg.qr(params[m.W])[0]
+        if recipe.bias_away_from_zero:
+            params[m.b] = recipe.b * rng.choice([-1.0, 1.0], s.n_hidden) * rng.uniform(0.7, 1.0, s.n_hidden)
+
+    tokens = bool(rng.integers(2))
+    x = rng.integers(0, s.n_in, (s.T, s.B)) if tokens else fill((s.T, s.B, s.n_in), recipe.x).astype(dtype)
+    return Case(
+        spec=spec,
+        params={name: array.astype(dtype) for name, array in params.items()},
+        initial={name: fill((s.B, s.n_hidden), recipe.initial).astype(dtype) for name in cell.states},
+        x=x,
+        y=rng.integers(0, s.n_out, (s.T, s.B)),
+        weights=_weights(rng, recipe.weights, s).astype(dtype),
+    )
+
+
+def _weights(rng: np.random.Generator, kind: str | None, s: Sizes) -> Array:
+    """The weight of each step's loss: all, the mean, the last step alone, ragged lengths by a mask, or any numbers."""
+    kind = kind or str(rng.choice(["sum", "mean", "last", "ragged", "any"]))
+    steps = np.arange(s.T)[:, None]
+    if kind == "last":
+        return np.broadcast_to(steps == s.T - 1, (s.T, s.B)).astype(float)
+    if kind == "ragged":
+        return (steps < rng.integers(1, s.T + 1, s.B)).astype(float)
+    if kind == "mean":
+        return np.full((s.T, s.B), 1 / (s.T * s.B))
+    if kind == "any":
+        return rng.standard_normal((s.T, s.B))
+    return np.ones((s.T, s.B))

@@ -1,0 +1,142 @@
+r"""The local verdict: each equation alone, at each step, fed with the reference's tape and incoming gradient.
+
+Nothing propagates from one equation to the next, so neither chaos nor vanishing nor saturation matters. An error
+is counted in units in the last place of the equation's natural scale, $\text{unit} = \varepsilon \cdot \text{scale}
++ \text{tiny}$, where tiny is the smallest normal number of the dtype: compiled JAX flushes what is below it to
+zero. There is no other absolute tolerance, at any magnitude.
+
+What it cannot see: an equation in whose every case the numbers lie below the format's limit, or cancel to less
+than half of the format's digits. Those are counted as undecided, never as passed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from manual_rnn.bptt import forward_and_backward
+from manual_rnn.cell import Array, Cell
+from manual_rnn.tape import Tape
+from manual_rnn.testing.problem import Answer, Case
+from manual_rnn.testing.scales import Scales, previous_states
+
+Manual = Callable[..., Any]
+"""A pass that records on the tapes it is handed, with the signature of ``bptt.forward_and_backward``."""
+
+
+class ForcedTape(Tape):
+    """Keeps what was computed, and lets the pass go on with the reference's value in its place."""
+
+    def __init__(self, T: int, reference: Mapping[str, Array], previous: Mapping[str, Array]) -> None:
+        super().__init__(T)
+        self._arrays, self._previous = dict(reference), dict(previous)
+        self.computed: dict[str, Array] = {}
+
+    def reserve_state(self, name: str, initial: Array, dtype: Any) -> None:
+        """Nothing to reserve: the states are the reference's."""
+
+    def tap(self, name: str, value: Array) -> Array:
+        truth = self._reference(name)
+        if name not in self.computed:
+            self.computed[name] = np.full((self.T, *value.shape), np.nan, value.dtype)
+        self.computed[name][self.t] = value
+        row: Array = truth[self.t]
+        return row
+
+    def tap_all(self, name: str, values: Array) -> Array:
+        self.computed[name] = values
+        return self._reference(name)
+
+    def _reference(self, name: str) -> Array:
+        if name not in self._arrays:
+            raise ValueError(
+                f"The cell taps a node named {name!r} that its reference does not have; "
+                f"the reference has {', '.join(self._arrays)}."
+            )
+        return self._arrays[name]
+
+
+@dataclass(frozen=True)
+class EquationCheck:
+    """One equation of one case: per number, the error in units, and whether it can be decided."""
+
+    units: Array
+    bound: float
+    undecided: Array
+
+    @property
+    def wrong(self) -> Array:
+        """Which numbers are off by more units than the bound; a NaN is."""
+        return np.asarray(~(self.units <= self.bound))
+
+    @property
+    def agree(self) -> bool:
+        return not self.wrong.any()
+
+    @property
+    def wholly_undecided(self) -> bool:
+        """Whether not a single number of the equation could be decided in this case."""
+        return bool(self.undecided.all())
+
+
+def bound_for(terms: int) -> float:
+    """The units that a right equation may be off by, n being the terms of the longest sum in it: 8 + n.
+
+    Eight for the functions: float64 tanh is up to 6.5 units off in JAX and 1.1 in NumPy. Each of the n additions
+    rounds by half a unit at most, in either implementation, in whatever order they are made (Higham 2002, eq. 4.4).
+    A right equation stays far below it; a wrong term is off by about 1e15, float32 inside float64 by 1e8.
+    """
+    return 8.0 + terms
+
+
+def compare(ours: Array, truth: Array, scale: Array, terms: int) -> EquationCheck:
+    """Counts the errors of ``ours`` in units of the natural scale. All arrays have one shape.
+
+    Raises:
+        ValueError: ours has another shape than the truth.
+    """
+    if ours.shape != truth.shape:
+        raise ValueError(f"it has the shape {ours.shape}, expected {truth.shape}.")
+    info = np.finfo(truth.dtype)
+    with np.errstate(all="ignore"):
+        unit = info.eps * scale + info.tiny
+        units = np.abs(ours - truth) / unit
+        # Beyond half of the digits lost, agreement says nothing: by cancellation, by underflow, or by overflow.
+        undecided = ~(unit <= np.sqrt(info.eps) * np.abs(truth)) | ~np.isfinite(truth)
+    units = np.where(np.isfinite(truth), units, 0.0)
+    return EquationCheck(units, bound_for(terms), undecided & ~(units > bound_for(terms)))
+
+
+def local_verdict(
+    cell: Cell, case: Case, answer: Answer, scales: Scales, *, manual: Manual = forward_and_backward
+) -> dict[str, EquationCheck]:
+    """Judges every equation of one case; the names are those of the command line's contract (a, h, …, grad_W, …).
+
+    Raises:
+        ValueError: a node or gradient is missing or has the wrong shape; the sentence names it.
+    """
+    nodes, grads = answer
+    before = previous_states(cell, case, nodes)
+    T = case.spec.sizes.T
+    tape, back = ForcedTape(T, nodes, before), ForcedTape(T, grads, before)
+    with np.errstate(all="ignore"):
+        manual(cell, case.params, case.x, case.y, case.weights, case.initial, inputs=True, tape=tape, grads=back)
+
+    checks: dict[str, EquationCheck] = {}
+    for prefix, computed, truths, scale_of in (
+        ("", tape.computed, nodes, scales[0]),
+        ("grad_", back.computed, grads, scales[1]),
+    ):
+        for name, truth in truths.items():
+            equation = f"{prefix}{name}"
+            if name not in computed:
+                raise ValueError(f"{equation} is missing: the reference has it and the manual pass never gave it.")
+            scale = scale_of[name]
+            try:
+                checks[equation] = compare(computed[name], truth, scale.of, scale.terms)
+            except ValueError as error:
+                raise ValueError(f"{equation}: {error}") from None
+    return checks

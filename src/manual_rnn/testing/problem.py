@@ -1,0 +1,94 @@
+"""One problem to be judged: the arrays of a network and its sequences, and how they were drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from manual_rnn import affine
+from manual_rnn.cell import Array, Cell, parameter_shapes
+
+Answer = tuple[Mapping[str, Array], Mapping[str, Array]]
+"""The nodes by name, (T, B, n) each, and the gradients of nodes, parameters, initial states ("h0") and x."""
+
+Oracle = Callable[[Sequence[Mapping[str, Any]]], Sequence[Answer]]
+"""A source of truth: answers problems of one shape and dtype. ``reference.autodiff("rnn")`` is one."""
+
+
+@dataclass(frozen=True, order=True)
+class Sizes:
+    """The dimensions of a problem: steps, sequences, and the widths of input, hidden state and logits."""
+
+    T: int
+    B: int
+    n_in: int
+    n_hidden: int
+    n_out: int
+
+    def __str__(self) -> str:
+        return f"T={self.T} B={self.B} n_in={self.n_in} n_hidden={self.n_hidden} n_out={self.n_out}"
+
+
+@dataclass(frozen=True)
+class Spec:
+    """All that decides a drawn case: the same spec gives the same arrays."""
+
+    family: str
+    sizes: Sizes
+    dtype: str
+    seed: int
+    severity: int
+    """How far into its family's range the case goes, in per cent: the exponent of a vanished gradient, say."""
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A problem with its arrays. x is dense (T, B, n_in) or token ids (T, B); y ids (T, B); weights (T, B)."""
+
+    spec: Spec
+    params: Mapping[str, Array]
+    initial: Mapping[str, Array]
+    x: Array
+    y: Array
+    weights: Array
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype(self.spec.dtype)
+
+    def for_oracle(self) -> dict[str, Any]:
+        """The same problem for an oracle, which gets every input as dense rows."""
+        n_in = self.spec.sizes.n_in
+        x = np.eye(n_in, dtype=self.dtype)[self.x] if affine.is_tokens(self.x) else self.x
+        return {"params": dict(self.params), "initial": dict(self.initial), "x": x, "y": self.y, "weights": self.weights}
+
+    def astype(self, dtype: Any) -> Case:
+        """The same numbers in another dtype."""
+        return Case(
+            self.spec,
+            {n: a.astype(dtype) for n, a in self.params.items()},
+            {n: a.astype(dtype) for n, a in self.initial.items()},
+            self.x if affine.is_tokens(self.x) else self.x.astype(dtype),
+            self.y,
+            self.weights.astype(dtype),
+        )
+
+
+def leading_axes(cell: Cell, equation: str) -> int:
+    """How many axes of an equation's array stand for time and batch.
+
+    Two for whatever is there at every step, (T, B, ...); one for the gradient of an initial state, (B, n); none for
+    that of a parameter.
+    """
+    variable = equation.removeprefix("grad_")
+    if variable == equation:
+        return 2
+    if variable in parameter_shapes(cell, n_in=1, n_hidden=1, n_out=1):
+        return 0
+    return 1 if variable in {f"{state}0" for state in cell.states} else 2
