@@ -1,0 +1,76 @@
+r"""The network that mean-field theory speaks of: random recurrent weights, and independent noise at every
+unit and step.
+
+It is a network of this package like any other: U = σ·1, so that x of independent standard normals drives each
+unit with its own noise of standard deviation σ; b = c = 0; V_ij ~ N(0, 1/n); targets at random. h(0) is drawn
+as tanh(√q z), z ~ N(0, 1), q of :mod:`manual_rnn.diagnostics.mean_field`, so that nothing has to settle
+first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from manual_rnn.cell import Array
+from manual_rnn.diagnostics.mean_field import mean_field
+
+N_OUT = 10
+
+RecurrentWeights = Callable[[int, float, np.random.Generator], Array]
+"""From (n, gain, generator) to W (n, n)."""
+
+
+def gaussian(n: int, gain: float, rng: np.random.Generator) -> Array:
+    """W_ij ~ N(0, g²/n). A matrix of .01·randn, as in min-char-rnn, is the one of gain .01 √n."""
+    W: Array = gain / np.sqrt(n) * rng.standard_normal((n, n))
+    return W
+
+
+def orthogonal(n: int, gain: float, rng: np.random.Generator) -> Array:
+    """W = g Q, Q uniform over the orthogonal matrices: QR, the signs of R made positive (Mezzadri 2007)."""
+    Q, R = np.linalg.qr(rng.standard_normal((n, n)))
+    W: Array = gain * Q * np.sign(np.diag(R))
+    return W
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrivenNetwork:
+    """One draw: ``gradient_norms(cell, net.params, net.x, net.y, initial=net.initial)``."""
+
+    params: dict[str, Array]
+    x: Array
+    """Noise of variance one, (T, B, n)."""
+    y: Array
+    """Target ids, (T, B)."""
+    initial: dict[str, Array]
+
+
+def driven_network(
+    n: int,
+    *,
+    gain: float,
+    input_std: float,
+    steps: int,
+    batch: int = 1,
+    recurrent: RecurrentWeights = gaussian,
+    seed: int | np.random.Generator | np.random.SeedSequence,
+) -> DrivenNetwork:
+    """Draws one network of n units and its noise. Raises as :func:`mean_field` does, which needs scipy."""
+    rng = np.random.default_rng(seed)
+    std = np.sqrt(mean_field(gain, input_std).q)
+    params = {
+        "W": recurrent(n, gain, rng),
+        "U": input_std * np.eye(n),
+        "b": np.zeros(n),
+        "V": rng.standard_normal((N_OUT, n)) / np.sqrt(n),
+        "c": np.zeros(N_OUT),
+    }
+    return DrivenNetwork(
+        params=params,
+        x=rng.standard_normal((steps, batch, n)),
+        y=rng.integers(0, N_OUT, (steps, batch)),
+        initial={"h": np.tanh(std * rng.standard_normal((batch, n)))},
+    )
