@@ -1,0 +1,33 @@
+"""The loss on text that the model has not learnt from: the whole of it, in order, with carried state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from manual_rnn import bptt, loss, readout
+from manual_rnn.cell import Array, Cell
+from manual_rnn.tape import Tape
+
+AT_ONCE = 4096
+"""Steps on one tape: the state is carried on, so the number decides nothing but memory."""
+
+
+def mean_nats(cell: Cell, params: Mapping[str, Array], x: Array, y: Array) -> float:
+    """The mean loss in nats per character of ids x (N,) with targets y (N,), read from a state of zeros."""
+    state = bptt.zero_state(cell, params, 1)
+    total = 0.0
+    for first in range(0, len(x), AT_ONCE):
+        part = slice(first, first + AT_ONCE)
+        tape = Tape(len(x[part]))
+        state = bptt.unroll(cell, params, x[part, None], state, tape)
+        o = readout.forward(params["V"], params["c"], tape[cell.states[0]])
+        losses, _ = loss.forward(o, y[part, None], np.ones((len(x[part]), 1), o.dtype))
+        total += float(losses.sum(dtype=np.float64))
+    return total / len(x)
+
+
+def last_ids(ids: Array, n: int) -> tuple[Array, Array]:
+    """Inputs and targets (n,) that predict each of the last n ids, the first from the one before it."""
+    return ids[-n - 1 : -1], ids[-n:]

@@ -1,0 +1,79 @@
+"""What training is told: the options of ``manual-rnn train``, checked when made, kept in config.json."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from manual_rnn.errors import UsageError
+
+DEFAULT_STEPS = 2000
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions:
+    """The options of a training. Raises UsageError, naming the option, where one makes no sense."""
+
+    cell: str = "rnn"
+    """The recurrent cell, one of manual_rnn.cells.names()."""
+    hidden: int = 256
+    """Width of the hidden state."""
+    seq_len: int = 50
+    """Steps of a window, which is how far the gradient goes back."""
+    batch: int = 32
+    """Streams of the text that are read side by side."""
+    steps: int | None = None
+    """Updates to make; 2000 unless --seconds is given."""
+    seconds: float | None = None
+    """Time to train for, in place of --steps."""
+    lr: float | None = None
+    """Learning rate; by default 0.004 for adam, 0.02 for adagrad, 1.5 for sgd."""
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    """How the learning rate goes to zero by the end, or that it does not."""
+    optimizer: Literal["adam", "adagrad", "sgd"] = "adam"
+    """The rule of the update."""
+    clip: float = 1.0
+    """Largest norm of the gradient of the mean loss; a longer one is scaled to it. inf: never."""
+    gain: float = 1.0
+    """Scale of the initial matrices: entries are drawn from N(0, gain²/width)."""
+    dtype: Literal["float32", "float64"] = "float32"
+    """The numbers to compute with."""
+    seed: int = 0
+    """Decides everything that is random."""
+    eval_every: int = 500
+    """Updates between two evaluations on the validation set; one comes at the end in any case."""
+    threads: int = 1
+    """Threads for matrix products; up to a few hundred units, one is as fast as two."""
+
+    def __post_init__(self) -> None:
+        from manual_rnn import cells
+
+        if self.cell not in cells.names():
+            raise UsageError(f"--cell is {self.cell!r}; the cells are {', '.join(cells.names())}.")
+        for name in ("hidden", "seq_len", "batch", "steps", "eval_every", "threads"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UsageError(f"{_flag(name)} is {value}; it must be at least 1.")
+        for name in ("seconds", "lr", "clip", "gain"):
+            value = getattr(self, name)
+            if value is not None and not (value > 0 and (math.isfinite(value) or name == "clip")):
+                raise UsageError(f"{_flag(name)} is {value}; it must be a positive, finite number.")
+        if self.seed < 0:
+            raise UsageError(f"--seed is {self.seed}; it must be zero or more.")
+        if self.steps is not None and self.seconds is not None:
+            raise UsageError("--steps and --seconds exclude each other: each says when training ends.")
+
+    def filled(self) -> TrainingOptions:
+        """The same with every default that hangs on another option put in."""
+        from manual_rnn.optimisers import OPTIMISERS
+
+        return replace(
+            self,
+            steps=DEFAULT_STEPS if self.steps is None and self.seconds is None else self.steps,
+            lr=OPTIMISERS[self.optimizer].default_lr if self.lr is None else self.lr,
+        )
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")

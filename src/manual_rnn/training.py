@@ -1,0 +1,174 @@
+"""Training of a character model, in the six steps: initialise, forward, loss, backward, update, repeat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import log
+from time import perf_counter
+
+import numpy as np
+
+from manual_rnn import bptt, cells, initialise
+from manual_rnn.cell import Array, Cell
+from manual_rnn.clipping import clip_by_norm
+from manual_rnn.errors import RunError
+from manual_rnn.evaluation import mean_nats
+from manual_rnn.optimisers import OPTIMISERS, Optimiser, decay
+from manual_rnn.options import TrainingOptions
+from manual_rnn.windows import Window, Windows
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one update was."""
+
+    update: int
+    nats: float
+    """The mean loss of its window, before the update."""
+    grad_norm: float
+    """The norm of the gradient of that mean, before clipping."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metrics:
+    """One line of metrics.jsonl: an evaluation after so many updates."""
+
+    update: int
+    train_nats: float
+    """The mean of the steps' losses in nats per character, since the line before."""
+    val_nats: float
+    """The mean loss in nats per character of the whole validation set."""
+    val_bits_per_char: float
+    grad_norm: float
+    """The mean of the steps' norms, since the line before."""
+    seconds: float
+    """Since training began, evaluations included."""
+
+
+@dataclass
+class Training:
+    """All that changes while training: what one needs to go on from here."""
+
+    cell: Cell
+    params: dict[str, Array]
+    optimiser: Optimiser
+    state: dict[str, Array]
+    """The hidden state that the last window ended with."""
+    last: Step | None = None
+
+    @property
+    def update(self) -> int:
+        """How many updates were made."""
+        return self.last.update if self.last else 0
+
+
+def seeds(seed: int) -> tuple[np.random.SeedSequence, np.random.SeedSequence]:
+    """The children of the one seed: for the initial parameters, and for the samples shown while training."""
+    initial, samples = np.random.SeedSequence(seed).spawn(2)
+    return initial, samples
+
+
+def start(options: TrainingOptions, n: int) -> Training:
+    """A network over n characters as it is before the first update: matrices at random, biases zero."""
+    cell = cells.get(options.cell)
+    params = initialise(
+        cell,
+        n_in=n,
+        n_hidden=options.hidden,
+        n_out=n,
+        seed=np.random.default_rng(seeds(options.seed)[0]),
+        gain=options.gain,
+        dtype=options.dtype,
+    )
+    state = bptt.zero_state(cell, params, options.batch)
+    return Training(cell, params, OPTIMISERS[options.optimizer](), state)
+
+
+def one_update(training: Training, window: Window, *, lr: float, clip: float) -> Step:
+    """Forward, loss, backward, clip, update. Raises RunError where a number is not finite."""
+    params = training.params
+    initial = None if window.starts else training.state
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # caught by name, below
+        # The mean over time and batch, so that a learning rate means the same for any window.
+        result = bptt.loss_and_gradients(
+            training.cell, params, window.x, window.y, initial=initial, reduction="mean"
+        )
+        if not np.isfinite(result.loss):
+            raise RunError(_diverged(training, f"the loss is {result.loss}.", lr))
+        try:
+            gradients, norm = clip_by_norm({name: result.gradients[name] for name in params}, clip)
+        except FloatingPointError as error:
+            raise RunError(_diverged(training, str(error), lr)) from None
+        training.optimiser.update(params, gradients, lr)
+    if lost := [name for name, theta in params.items() if not np.isfinite(theta).all()]:
+        what = f"{', '.join(lost)} overflowed; the norm of the gradient was {norm:.4g}."
+        raise RunError(_diverged(training, what, lr))
+    training.last = Step(training.update + 1, result.loss, norm)
+    training.state = result.state
+    return training.last
+
+
+def _diverged(training: Training, what: str, lr: float) -> str:
+    before = ""
+    if last := training.last:
+        before = f" The update before had the loss {last.nats:.4g} and a gradient of norm {last.grad_norm:.4g}."
+    return (
+        f"Training failed at update {training.update + 1}: {what}{before} "
+        f"The learning rate is {lr:.3g}; try a smaller --lr, a smaller --clip or a smaller --gain."
+    )
+
+
+def evaluate(training: Training, x: Array, y: Array, since: list[Step], *, seconds: float) -> Metrics:
+    """The metrics of the steps since the last ones. Raises RunError where the loss is not finite."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        nats = mean_nats(training.cell, training.params, x, y)
+    if not np.isfinite(nats):
+        raise RunError(
+            f"Training failed after update {training.update}: the loss on the validation set is {nats}, "
+            f"the last window had the loss {since[-1].nats:.4g} and a gradient of norm {since[-1].grad_norm:.4g}. "
+            "Try a smaller --lr or a smaller --gain."
+        )
+    return Metrics(
+        update=training.update,
+        train_nats=float(np.mean([step.nats for step in since])),
+        val_nats=nats,
+        val_bits_per_char=nats / log(2),
+        grad_norm=float(np.mean([step.grad_norm for step in since])),
+        seconds=seconds,
+    )
+
+
+def run(
+    training: Training,
+    windows: Windows,
+    validation: tuple[Array, Array],
+    options: TrainingOptions,
+    *,
+    on_step: Callable[[Step, float], None] = lambda step, done: None,
+    on_evaluation: Callable[[Metrics], None] = lambda metrics: None,
+) -> Metrics:
+    """Updates until ``options`` says that it is enough; returns the last evaluation.
+
+    ``validation`` is inputs and targets, ids (N,). ``on_step`` gets each step and the fraction that is done.
+    Raises RunError where the loss, a gradient or a parameter is no longer finite.
+    """
+    options = options.filled()
+    assert options.lr is not None
+    began = perf_counter()
+    since: list[Step] = []
+    done = 0.0
+    while done < 1:
+        lr = options.lr * decay(options.schedule, done)
+        step = one_update(training, windows[training.update], lr=lr, clip=options.clip)
+        since.append(step)
+        if options.steps is not None:
+            done = training.update / options.steps
+        elif options.seconds is not None:
+            done = min(1.0, (perf_counter() - began) / options.seconds)
+        on_step(step, done)
+        if done == 1 or training.update % options.eval_every == 0:
+            metrics = evaluate(training, *validation, since, seconds=perf_counter() - began)
+            on_evaluation(metrics)
+            since = []
+    return metrics

@@ -1,0 +1,170 @@
+"""The training loop: it learns, it is the same for the same seed, and its numbers are what they say."""
+
+import numpy as np
+import pytest
+
+from manual_rnn import bptt, evaluation, training
+from manual_rnn.errors import RunError, UsageError
+from manual_rnn.evaluation import last_ids, mean_nats
+from manual_rnn.optimisers import SGD
+from manual_rnn.options import TrainingOptions
+from manual_rnn.text import Vocabulary, split
+from manual_rnn.windows import Windows
+
+# After an "a" comes "b" or "c", in turn: who remembers only the last character loses ln 2 at every other step.
+TEXT = "abac" * 100
+BIGRAM_ENTROPY = np.log(2) / 2
+
+
+def options(**changes):
+    return TrainingOptions(**{"hidden": 12, "seq_len": 10, "batch": 3, "steps": 40, "dtype": "float64"} | changes)
+
+
+def prepared(told, text=TEXT):
+    vocabulary = Vocabulary.of(text)
+    ids = vocabulary.encode(text)
+    learnt, kept = split(ids)
+    windows = Windows.of(learnt, T=told.seq_len, B=told.batch)
+    return training.start(told, len(vocabulary)), windows, last_ids(ids, len(kept))
+
+
+def trained(told, text=TEXT, **callbacks):
+    model, windows, validation = prepared(told, text)
+    return model, training.run(model, windows, validation, told, **callbacks)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adagrad", "sgd"])
+def test_it_learns_what_needs_memory(optimizer):
+    _, metrics = trained(options(steps=300, optimizer=optimizer, lr=None))
+    assert metrics.val_nats < BIGRAM_ENTROPY / 3
+    assert metrics.val_bits_per_char == pytest.approx(metrics.val_nats / np.log(2))
+
+
+@pytest.mark.parametrize("cell", ["rnn", "rnn_relu", "rnn_identity"])
+def test_every_cell_trains(cell):
+    _, before = trained(options(cell=cell, steps=1))
+    _, after = trained(options(cell=cell, steps=100))
+    assert after.val_nats < before.val_nats / 2
+
+
+def test_the_seed_decides_every_bit():
+    (one, first), (two, second), (other, _) = (trained(options(seed=s, dtype="float32")) for s in (5, 5, 6))
+    assert first.val_nats == second.val_nats
+    for name, array in one.params.items():
+        assert array.dtype == np.float32
+        np.testing.assert_array_equal(array, two.params[name])
+    assert (one.params["W"] != other.params["W"]).all()
+
+
+def test_the_state_carried_from_window_to_window_is_one_long_unroll():
+    told = options(seq_len=7)
+    model, windows, _ = prepared(told)
+    K = windows.per_epoch
+    steps = [training.one_update(model, windows[k], lr=0.0, clip=1.0) for k in range(K)]
+    x, y = windows.x[: K * told.seq_len], windows.y[: K * told.seq_len]
+    whole = bptt.loss_and_gradients(model.cell, model.params, x, y, reduction="mean")
+    # A mean of means of equal parts; in float64 some hundred terms round to a few units of 1e-16.
+    assert np.mean([step.nats for step in steps]) == pytest.approx(whole.loss, rel=1e-13)
+    np.testing.assert_allclose(model.state["h"], whole.state["h"], rtol=0, atol=1e-13)
+
+    training.one_update(model, windows[K], lr=0.0, clip=1.0)
+    fresh = bptt.loss_and_gradients(model.cell, model.params, windows[K].x, windows[K].y)
+    np.testing.assert_array_equal(model.state["h"], fresh.state["h"])
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 4096])
+def test_the_validation_loss_is_the_mean_over_the_whole_set(monkeypatch, at_once):
+    model, _, (x, y) = prepared(options())
+    assert len(y) == len(TEXT) // 10
+    monkeypatch.setattr(evaluation, "AT_ONCE", at_once)
+    direct = bptt.loss_and_gradients(model.cell, model.params, x[:, None], y[:, None], reduction="mean").loss
+    assert mean_nats(model.cell, model.params, x, y) == pytest.approx(direct, rel=1e-13)
+
+
+def test_validation_predicts_each_character_of_the_last_tenth():
+    ids = np.arange(50)
+    x, y = last_ids(ids, 5)
+    np.testing.assert_array_equal(y, [45, 46, 47, 48, 49])
+    np.testing.assert_array_equal(x, y - 1)
+
+
+def test_one_update_is_the_clipped_gradient_times_the_learning_rate():
+    model, windows, _ = prepared(options())
+    model.optimiser = SGD()
+    before = {name: array.copy() for name, array in model.params.items()}
+    window = windows[0]
+    result = bptt.loss_and_gradients(model.cell, before, window.x, window.y, reduction="mean")
+    step = training.one_update(model, window, lr=0.1, clip=0.01)
+    squares = sum(np.sum(result.gradients[name] ** 2) for name in before)
+    assert step.grad_norm == pytest.approx(np.sqrt(squares), rel=1e-13)
+    for name, array in before.items():
+        expected = array - 0.1 * (0.01 / step.grad_norm) * result.gradients[name]
+        np.testing.assert_allclose(model.params[name], expected, rtol=1e-12, atol=1e-15)
+
+
+def test_metrics_come_at_each_evaluation_and_at_the_end():
+    lines = []
+    steps = []
+    told = options(steps=10, eval_every=4)
+    _, last = trained(told, on_evaluation=lines.append, on_step=lambda step, done: steps.append((step, done)))
+    assert [line.update for line in lines] == [4, 8, 10]
+    assert lines[-1] is last
+    assert lines[1].train_nats == pytest.approx(np.mean([step.nats for step, _ in steps[4:8]]))
+    assert lines[1].grad_norm == pytest.approx(np.mean([step.grad_norm for step, _ in steps[4:8]]))
+    assert [done for _, done in steps] == [k / 10 for k in range(1, 11)]
+
+
+def test_seconds_end_the_training():
+    _, metrics = trained(options(steps=None, seconds=0.2))
+    assert metrics.update > 1
+    assert metrics.seconds >= 0.2
+
+
+def test_a_gradient_that_overflows_ends_the_training_and_says_where_and_what_to_try():
+    told = options(cell="rnn_identity", gain=1e200)
+    with pytest.raises(RunError, match=r"Training failed at update 1: .*try a smaller --lr"):
+        trained(told)
+
+
+def test_the_update_before_the_failure_is_told():
+    told = options(cell="rnn_relu", lr=1e150, clip=np.inf, optimizer="sgd", schedule="constant")
+    with pytest.raises(RunError, match=r"update 2: .*The update before had the loss 1\.\d+ and a gradient of norm"):
+        trained(told)
+
+
+def test_an_update_that_overflows_is_a_failure():
+    told = options(lr=1e300, dtype="float32")
+    with pytest.raises(RunError, match=r"at update 1: .*W.* overflowed; the norm of the gradient was"):
+        trained(told)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"cell": "gpt"}, r"--cell is 'gpt'; the cells are rnn, "),
+        ({"hidden": 0}, "--hidden is 0; it must be at least 1"),
+        ({"seq_len": -1}, "--seq-len is -1"),
+        ({"batch": 0}, "--batch is 0"),
+        ({"steps": 0}, "--steps is 0"),
+        ({"eval_every": 0}, "--eval-every is 0"),
+        ({"lr": 0.0}, r"--lr is 0\.0; it must be a positive, finite number"),
+        ({"lr": np.nan}, "--lr is nan"),
+        ({"lr": np.inf}, "--lr is inf"),
+        ({"clip": -1.0}, "--clip is -1"),
+        ({"clip": np.nan}, "--clip is nan"),
+        ({"gain": 0.0}, "--gain is 0"),
+        ({"steps": None, "seconds": 0.0}, "--seconds is 0"),
+        ({"seconds": 1.0}, "--steps and --seconds exclude each other"),
+        ({"seed": -1}, "--seed is -1"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(changes, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        options(**changes)
+
+
+def test_defaults_that_hang_on_others_are_put_in():
+    assert TrainingOptions().filled().steps == 2000
+    assert TrainingOptions(seconds=3).filled().steps is None
+    assert TrainingOptions(optimizer="sgd").filled().lr == SGD.default_lr
+    assert TrainingOptions(lr=0.5).filled().lr == 0.5
