@@ -1,0 +1,216 @@
+"""``manual-rnn train`` and ``sample`` as the contract has them: exit codes, what goes to stdout, every bad input."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from manual_rnn.cli.app import main
+
+TINY = ["--hidden", "8", "--seq-len", "5", "--batch", "2", "--eval-every", "4"]
+
+
+@pytest.fixture
+def text(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text("the cat sat on the mat.\n" * 20)
+    return str(path)
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "run"
+
+
+def told(capsys, *arguments):
+    """(exit code, stdout, stderr) of a command."""
+    code = main([str(argument) for argument in arguments])
+    output = capsys.readouterr()
+    return code, output.out, output.err
+
+
+def test_a_run_holds_what_the_contract_says(capsys, text, out):
+    code, stdout, stderr = told(capsys, "train", text, "--out", out, "--steps", 10, *TINY)
+    assert code == 0
+    assert stderr == ""
+    assert stdout.count("\n") == 1
+    assert sorted(p.name for p in out.iterdir()) == [
+        "config.json", "metrics.jsonl", "vocabulary.json", "weights.safetensors",
+    ]
+    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert [line["update"] for line in lines] == [4, 8, 10]
+    assert set(lines[0]) == {"update", "train_nats", "val_nats", "val_bits_per_char", "grad_norm", "seconds"}
+    config = json.loads((out / "config.json").read_text())
+    assert config["options"]["hidden"] == 8
+    assert config["options"]["lr"] == 0.004
+    assert config["text"]["characters"] == 480
+    assert {"versions", "platform", "commit", "dtype", "seed"} <= set(config)
+    assert json.loads((out / "vocabulary.json").read_text())["characters"] == sorted(set("the cat sat on mat.\n"))
+
+
+def test_json_prints_the_last_line_of_the_metrics_and_nothing_else(capsys, text, out):
+    code, stdout, stderr = told(capsys, "train", text, "--out", out, "--steps", 6, "--json", *TINY)
+    assert (code, stderr) == (0, "")
+    assert json.loads(stdout) == json.loads((out / "metrics.jsonl").read_text().splitlines()[-1])
+
+
+def test_the_default_text_trains(capsys, out):
+    code, stdout, _ = told(capsys, "train", "--out", out, "--steps", 1, "--hidden", 4, "--json")
+    assert code == 0
+    assert 3 < json.loads(stdout)["val_nats"] < 6  # about ln of a hundred characters
+    assert json.loads((out / "config.json").read_text())["text"]["source"] == "pydoc_data.topics"
+
+
+def test_the_same_seed_gives_the_same_weights(capsys, text, tmp_path):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        assert told(capsys, "train", text, "--out", tmp_path / name, "--steps", 5, "--seed", seed, *TINY)[0] == 0
+    a, b, c = ((tmp_path / name / "weights.safetensors").read_bytes() for name in "abc")
+    assert a == b
+    assert a != c
+
+
+def test_no_clipping_is_told_by_inf_and_kept_as_json(capsys, text, out):
+    assert told(capsys, "train", text, "--out", out, "--steps", 2, "--clip", "inf", *TINY)[0] == 0
+    assert json.loads((out / "config.json").read_text())["options"]["clip"] is None
+
+
+def test_sample_prints_the_text_and_nothing_else(capsys, text, out):
+    told(capsys, "train", text, "--out", out, "--steps", 150, *TINY)
+    code, stdout, stderr = told(capsys, "sample", out, "--length", 40, "--prime", "the c", "--seed", 3)
+    assert (code, stderr) == (0, "")
+    assert len(stdout) == 45
+    assert stdout.startswith("the c")
+    assert set(stdout) <= set("the cat sat on mat.\n")
+    assert told(capsys, "sample", out, "--length", 40, "--prime", "the c", "--seed", 3)[1] == stdout
+    assert told(capsys, "sample", out, "--length", 40, "--prime", "the c", "--seed", 4)[1] != stdout
+    greedy = told(capsys, "sample", out, "--temperature", 0, "--length", 30)[1]
+    assert len(greedy) == 30
+    assert greedy == told(capsys, "sample", out, "--temperature", 0, "--length", 30, "--seed", 9)[1]
+
+
+def test_an_existing_run_is_kept_unless_told_otherwise(capsys, text, out):
+    told(capsys, "train", text, "--out", out, "--steps", 2, *TINY)
+    before = (out / "weights.safetensors").read_bytes()
+    code, stdout, stderr = told(capsys, "train", text, "--out", out, "--steps", 3, *TINY)
+    assert (code, stdout) == (2, "")
+    assert "exists already" in stderr
+    assert (out / "weights.safetensors").read_bytes() == before
+    assert told(capsys, "train", text, "--out", out, "--steps", 3, "--overwrite", *TINY)[0] == 0
+    assert (out / "weights.safetensors").read_bytes() != before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--lr", "0"], ["--lr", "much"], ["--hidden", "0"], ["--clip", "-1"], ["--optimizer", "magic"],
+        ["--cell", "gpt"], ["--dtype", "float16"], ["--steps", "5", "--seconds", "5"], ["--seed", "-1"],
+        ["--colour", "red"],
+    ],
+)
+def test_usage_errors_end_with_two_and_make_no_folder(capsys, text, out, arguments):
+    code, stdout, stderr = told(capsys, "train", text, "--out", out, *arguments)
+    assert (code, stdout) == (2, "")
+    assert arguments[0] in stderr
+    assert not out.exists()
+
+
+def test_train_needs_a_folder(capsys, text):
+    code, _, stderr = told(capsys, "train", text)
+    assert code == 2
+    assert "--out" in stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [(None, "no text file"), (b"", "is empty"), (b"\0\1\2" * 999, "is binary"), (b"\xe9" * 9999, "is not UTF-8"),
+     (b"too short", "has only 9 characters")],
+)
+def test_a_text_that_cannot_be_used_ends_with_three_and_makes_no_folder(capsys, tmp_path, out, content, what):
+    path = tmp_path / "given.txt"
+    if content is not None:
+        path.write_bytes(content)
+    code, stdout, stderr = told(capsys, "train", path, "--out", out)
+    assert (code, stdout) == (3, "")
+    assert what in stderr
+    assert "at least 1778 characters" in stderr
+    assert stderr.count("\n") == 1
+    assert not out.exists()
+
+
+def test_errors_are_one_json_document_too(capsys, tmp_path, out):
+    code, stdout, stderr = told(capsys, "train", tmp_path / "none.txt", "--out", out, "--json")
+    assert (code, stderr) == (3, "")
+    assert json.loads(stdout)["error"]["kind"] == "input"
+
+
+def test_a_training_that_diverges_ends_with_four_and_leaves_nothing_half_written(capsys, text, out):
+    options = ["--cell", "rnn_identity", "--gain", "1e30", "--steps", 50]
+    code, stdout, stderr = told(capsys, "train", text, "--out", out, *options, *TINY)
+    assert (code, stdout) == (4, "")
+    assert "Training failed at update" in stderr
+    assert "try a smaller --lr" in stderr
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "what"),
+    [
+        (["--prime", "a→ż"], 3, "has never seen '→', 'ż'"),
+        (["--temperature", "-1"], 2, "--temperature is -1.0"),
+        (["--temperature", "nan"], 2, "--temperature is nan"),
+        (["--length", "0"], 2, "--length is 0"),
+        (["--seed", "-1"], 2, "--seed is -1"),
+    ],
+)
+def test_sample_refuses_in_a_sentence(capsys, text, out, arguments, code, what):
+    told(capsys, "train", text, "--out", out, "--steps", 1, *TINY)
+    given, stdout, stderr = told(capsys, "sample", out, *arguments)
+    assert (given, stdout) == (code, "")
+    assert what in stderr
+
+
+def test_sample_of_no_run_and_of_a_damaged_one(capsys, text, out):
+    code, stdout, stderr = told(capsys, "sample", out)
+    assert (code, stdout) == (3, "")
+    assert "There is no run folder" in stderr
+    told(capsys, "train", text, "--out", out, "--steps", 1, *TINY)
+    (out / "weights.safetensors").write_bytes(b"")
+    code, stdout, stderr = told(capsys, "sample", out)
+    assert (code, stdout) == (3, "")
+    assert "weights.safetensors cannot be used" in stderr
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "manual_rnn", *map(str, arguments)]
+
+
+def process(*arguments):
+    return subprocess.run(command(*arguments), capture_output=True, check=False)
+
+
+def test_a_pipe_gets_the_result_and_not_one_byte_of_progress(text, out):
+    train = process("train", text, "--out", out, "--steps", 5, "--json", *TINY)
+    assert (train.returncode, train.stderr) == (0, b"")
+    assert json.loads(train.stdout)["update"] == 5
+    sample = process("sample", out, "--length", 9)
+    assert (sample.returncode, sample.stderr, len(sample.stdout)) == (0, b"", 9)
+
+
+def test_ctrl_c_saves_what_there_is_and_ends_with_130(text, out):
+    running = subprocess.Popen(
+        command("train", text, "--out", out, "--seconds", 60, "--eval-every", 20, *TINY[:-2]),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )
+    deadline = time.monotonic() + 30
+    while not (out / "weights.safetensors").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    running.send_signal(signal.SIGINT)
+    stdout, stderr = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert stdout == b""
+    assert b"the weights after" in stderr
+    assert b"Traceback" not in stderr
+    assert process("sample", out, "--length", 5).returncode == 0
