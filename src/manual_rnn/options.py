@@ -16,7 +16,7 @@ class TrainingOptions:
     """The options of a training. Raises UsageError, naming the option, where one makes no sense."""
 
     cell: str = "rnn"
-    """The recurrent cell, one of manual_rnn.cells.names()."""
+    """The recurrent cell: rnn (tanh), rnn_relu, rnn_identity, or another file of manual_rnn/cells."""
     hidden: int = 256
     """Width of the hidden state."""
     seq_len: int = 50
