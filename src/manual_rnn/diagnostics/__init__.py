@@ -7,7 +7,7 @@ compares the two.
 """
 
 from manual_rnn.diagnostics.cross_check import CrossCheck, cross_check
-from manual_rnn.diagnostics.driven_network import DrivenNetwork, driven_network, gaussian, orthogonal
+from manual_rnn.diagnostics.driven_network import DrivenNetwork, driven_network, gaussian, norms_by_lag, orthogonal
 from manual_rnn.diagnostics.gradient_norms import GradientNorms, gradient_norms
 from manual_rnn.diagnostics.mean_field import MeanField, critical_gain, mean_field
 from manual_rnn.diagnostics.slope import Slope, extrapolated, mean_slope, typical_slope
@@ -26,6 +26,7 @@ __all__ = [
     "gradient_norms",
     "mean_field",
     "mean_slope",
+    "norms_by_lag",
     "orthogonal",
     "typical_slope",
 ]

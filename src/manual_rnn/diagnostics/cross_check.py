@@ -1,5 +1,4 @@
-"""Whether the gradients behind a figure are right, at the very configuration plotted: manual against an
-oracle.
+"""Whether the gradients behind a figure are right, at the configuration plotted: manual against an oracle.
 
 The oracle is an argument, so that this package needs no JAX: ``against=autodiff("rnn")`` of ``reference``.
 

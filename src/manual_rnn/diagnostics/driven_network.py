@@ -9,12 +9,14 @@ first.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from manual_rnn import cells
 from manual_rnn.cell import Array
+from manual_rnn.diagnostics.gradient_norms import gradient_norms
 from manual_rnn.diagnostics.mean_field import mean_field
 
 N_OUT = 10
@@ -56,7 +58,7 @@ def driven_network(
     steps: int,
     batch: int = 1,
     recurrent: RecurrentWeights = gaussian,
-    seed: int | np.random.Generator | np.random.SeedSequence,
+    seed: int | Sequence[int] | np.random.Generator,
 ) -> DrivenNetwork:
     """Draws one network of n units and its noise. Raises as :func:`mean_field` does, which needs scipy."""
     rng = np.random.default_rng(seed)
@@ -74,3 +76,27 @@ def driven_network(
         y=rng.integers(0, N_OUT, (steps, batch)),
         initial={"h": np.tanh(std * rng.standard_normal((batch, n)))},
     )
+
+
+def norms_by_lag(
+    n: int,
+    *,
+    networks: int,
+    gain: float,
+    input_std: float,
+    steps: int,
+    recurrent: RecurrentWeights = gaussian,
+    seed: int = 0,
+) -> Array:
+    """log ‖∇h(T − k)‖ − log ‖∇h(T)‖ of several networks, for the loss of the last step; shape (networks, steps + 1).
+
+    Network i is drawn from the seed (seed, n, i): networks of two widths have nothing in common.
+    """
+    rows = []
+    for i in range(networks):
+        net = driven_network(
+            n, gain=gain, input_std=input_std, steps=steps, recurrent=recurrent, seed=(seed, n, i)
+        )
+        norms = gradient_norms(cells.get("rnn"), net.params, net.x, net.y, initial=net.initial, reduction="last")
+        rows.append(norms.by_lag[:, 0] - norms.by_lag[0, 0])
+    return np.array(rows)

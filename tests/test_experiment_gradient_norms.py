@@ -1,0 +1,79 @@
+"""The experiment as a whole, small: what it writes, what it prints, and that a failed cross-check leaves nothing."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[1] / "experiments" / "gradient_norms.py"
+FILES = ["gradient_norms-dark.svg", "gradient_norms-light.svg", "gradient_norms.json", "gradient_norms.png"]
+
+
+@pytest.fixture(scope="module")
+def experiment():
+    spec = importlib.util.spec_from_file_location("gradient_norms_experiment", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory):
+    out = tmp_path_factory.mktemp("quick") / "new"
+    command = [sys.executable, SCRIPT, "--quick", "--seed", "3", "--out", out]
+    return out, subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=120, check=False)
+
+
+def test_the_script_writes_the_figure_and_its_numbers(quick):
+    out, done = quick
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in out.iterdir()) == FILES
+    assert all((out / name).stat().st_size < 200_000 for name in FILES if name.endswith(".svg"))
+    lines = done.stdout.splitlines()
+    assert lines[0].split()[:2] == ["weights", "gain"]
+    assert len([line for line in lines if "agree, off by" in line]) == 9
+
+
+def test_the_record_says_what_was_run_and_holds_the_curves(quick):
+    out, _ = quick
+    record = json.loads((out / "gradient_norms.json").read_text(encoding="utf-8"))
+    assert (record["n"], record["steps"], record["networks"], record["seed"]) == (60, 20, 6, 3)
+    assert {"versions", "platform", "commit", "libraries"} <= set(record)
+    assert [(row["weights"], row["gain"]) for row in record["rows"][1:3]] == [("gaussian", 0.8), ("orthogonal", 0.8)]
+    for row in record["rows"]:
+        assert [len(curve) for curve in row["log10_norm_quantiles"]] == [21, 21, 21]
+        assert row["cross_check"]["agree"] is True
+        assert row["cross_check"]["undecided"] == 0
+        limit = row["slope_extrapolated"]
+        assert abs(limit["value"] - row["theory"]) < 4 * limit["standard_error"]
+
+
+def test_the_same_seed_gives_the_same_bytes(experiment, quick, tmp_path, capsys):
+    assert experiment.main(quick=True, seed=3, out=tmp_path) == 0
+    for name in FILES:
+        if name.endswith(".svg"):
+            assert (tmp_path / name).read_bytes() == (quick[0] / name).read_bytes()
+
+
+def test_nothing_is_written_where_the_cross_check_fails(experiment, tmp_path, monkeypatch, capsys):
+    right = experiment.autodiff("rnn")
+
+    def wrong(problems):
+        return [(nodes, grads | {"h": grads["h"] * (1 + 1e-9)}) for nodes, grads in right(problems)]
+
+    monkeypatch.setattr(experiment, "autodiff", lambda name: wrong)
+    assert experiment.main(units=20, steps=5, networks=2, out=tmp_path / "new") == 1
+    printed = capsys.readouterr()
+    assert "DISAGREE" in printed.out
+    assert "no figure is written" in printed.err
+    assert not (tmp_path / "new").exists()
+
+
+def test_what_cannot_be_measured_gets_a_sentence(experiment, tmp_path, capsys):
+    # So many steps that the gradient of min-char-rnn's weights underflows.
+    assert experiment.main(units=4, steps=400, networks=2, out=tmp_path / "new") == 3
+    assert "is -inf" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
