@@ -48,7 +48,7 @@ def measure(recurrent, gain, *, n, networks, seed, **size):
         "slope": asdict(full),
         "slope_of_mean_square": asdict(diagnostics.mean_slope(at_n)),
         "slope_extrapolated": asdict(diagnostics.extrapolated(half, full)),
-        "log10_norm_quantiles": (np.quantile(at_n, (0.1, 0.5, 0.9), axis=0) / np.log(10)).tolist(),
+        "log10_norm_quantiles": np.round(np.quantile(at_n, (0.1, 0.5, 0.9), axis=0) / np.log(10), 6).tolist(),
         "cross_check": {"agree": check.agree, "undecided": check.undecided, "worst_relative_error": check.worst},
     }
 

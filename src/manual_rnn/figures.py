@@ -19,6 +19,8 @@ class Theme:
     name: str
     ink: str
     """Text and whatever must be read."""
+    grey: str
+    """What is read second."""
     faint: str
     """Frames, grids, what stands behind."""
     paper: str
@@ -30,6 +32,7 @@ class Theme:
 LIGHT = Theme(
     name="light",
     ink="#1f2328",
+    grey="#656d76",
     faint="#d1d5da",
     paper="#ffffff",
     colours=("#7a3e8e", "#0b5fa5", "#00806a", "#876800", "#c2410c"),
@@ -37,6 +40,7 @@ LIGHT = Theme(
 DARK = Theme(
     name="dark",
     ink="#e6edf3",
+    grey="#9198a1",
     faint="#3d444d",
     paper="#0d1117",
     colours=("#cfa0e6", "#62b0f0", "#3cc6a4", "#dfb93c", "#ff8f5f"),
