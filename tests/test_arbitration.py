@@ -196,8 +196,15 @@ def test_what_the_format_cannot_hold_is_not_judged_and_not_passed():
     found = arbitrate({"manual": {"W": np.array([3e-310])}, "autodiff": {"W": np.array([0.0])}})
     assert found.verdicts["W"].outcome == "too small"
     assert not found.agree
+    noise = estimate([1e-16], 1e-15, "the loss's own rounding hides it")
+    assert verdict(manual=np.zeros(1), autodiff=np.zeros(1), differences=noise).outcome == "too small"
     both = arbitrate({p: {"W": np.array([0.0]), "b": np.array([1.0])} for p in ("manual", "autodiff")})
     assert both.agree
+
+
+def test_two_infinities_do_not_agree():
+    found = verdict(manual=np.array([np.inf]), autodiff=np.array([np.inf]), differences=estimate([1.0]))
+    assert (found.outcome, found.agreeing) == ("no two agree", ())
 
 
 @pytest.mark.parametrize(("dtype", "unseen", "seen"), [(np.float64, 1e-10, 1e-6), (np.float32, 1e-4, 1e-2)])

@@ -113,6 +113,28 @@ def test_in_a_chaotic_network_it_is_right_or_cannot_decide():
     assert norm(estimate.error) > 1e-6 * norm(estimate.value)
 
 
+def test_agrees_where_the_gradient_has_exploded():
+    """Down to η times a gradient of 1e180: an η of 1e-20 would be no small step any more."""
+    identity = cells.get("rnn_identity")
+    case = dataclasses.replace(draw(identity, "exploding", severity=90), x=1e-190 * draw(identity).x)
+    truth = autodiff_gradients("rnn_identity", case)
+    assert norm(truth["h0"]) > 1e150
+    found = complex_step(identity, case, names=["h0"])
+    if WIDE:
+        assert_agree(found, truth, 1e-12)
+
+
+def test_an_imaginary_step_that_is_not_small_is_seen(monkeypatch):
+    monkeypatch.setattr(module, "widest_dtype", lambda: np.dtype(np.float64))
+    identity = cells.get("rnn_identity")
+    case = dataclasses.replace(draw(identity, "exploding", severity=12), x=1e-40 * draw(identity).x)
+    truth = autodiff_gradients("rnn_identity", case)["h0"]
+    found = complex_step(identity, case, names=["h0"])["h0"]
+    assert norm(truth) > 1e20
+    assert norm(found.value - truth) > 1e-3 * norm(truth)
+    assert "rounding can change it" in found.cannot_decide
+
+
 def test_works_in_complex128_where_the_platform_has_no_more(monkeypatch):
     monkeypatch.setattr(module, "widest_dtype", lambda: np.dtype(np.float64))
     case = draw(RNN, seed=2)

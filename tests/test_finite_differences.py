@@ -108,10 +108,34 @@ def test_the_noise_of_a_loss_of_zero_is_that_of_its_logarithm():
 
 
 def test_extrapolation_is_exact_for_the_powers_that_it_takes_out():
-    steps = np.array(module.STEPS)
+    steps = module.RATIO ** -np.arange(-1.0, 5.0)
     for first in (1, 2):
         values = 5 + sum((2 + k) * steps ** (first + 2 * k) for k in range(5))
-        assert extrapolate(values, first_power=first)[-1][5] == pytest.approx(5, rel=1e-13)
+        table = extrapolate(values, first_power=first)
+        assert table[-1][5] == pytest.approx(5, rel=1e-6)
+        assert table[-1][0] == values[-1]
+
+
+def test_steps_too_long_for_the_function_disagree():
+    """sin(1e7 v) around zero: odd, so that the slopes on both sides are alike, and wild at every step of the ladder."""
+    at = {"V": np.zeros(1, widest_dtype())}
+    found = module._estimate(lambda at: np.sin(1e7 * at["V"]), at, "V", np.longdouble(1e-19), ENOUGH)
+    assert "the step sizes disagree" in found.cannot_decide
+
+
+def test_the_step_is_what_the_format_made_of_it():
+    """1/3 ± 2⁻¹⁸ is rounded: a straight line has its own slope at each step, to a unit or two, if that is minded."""
+    at = {"V": np.array([1 / 3])}
+    D, J = module._differences(lambda at: 8 * at["V"], at, "V", scale=1 / 3)
+    assert np.abs(D - 8).max() <= 8 * 4e-16
+    assert np.abs(J).max() <= 1e-9
+
+
+def test_noise_is_measured_to_a_small_factor():
+    """A slope of 1e3 and a noise of 1e-12: the slope does not count."""
+    at = {"V": np.array([1 / 3], widest_dtype())}
+    noisy = lambda at: 1e3 * at["V"] + 1e-12 * np.sin(1e22 * at["V"])  # noqa: E731
+    assert 0.3e-12 < noise_of(noisy, at, np.ones(1)) < 3e-12
 
 
 def test_only_the_forward_step_is_used_and_nothing_is_overwritten():
