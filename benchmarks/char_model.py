@@ -17,7 +17,7 @@ from pathlib import Path
 from time import perf_counter
 
 import numpy as np
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 from manual_rnn import training
 from manual_rnn.evaluation import last_ids

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from manual_rnn import cells
 from manual_rnn.testing.agreement import Verdict
 from manual_rnn.testing.arbitration import arbitrate, as_estimate
-from manual_rnn.testing.complex_step import complex_step
-from manual_rnn.testing.estimate import Estimate
-from manual_rnn.testing.finite_differences import finite_differences
+from manual_rnn.testing.oracles.complex_step import complex_step
+from manual_rnn.testing.oracles.estimate import Estimate
+from manual_rnn.testing.oracles.finite_differences import finite_differences
 from oracle_cases import NAMES, autodiff_gradients, chaotic, draw, manual_gradients, vanished, well_conditioned
 
 RNN = cells.get("rnn")

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 
 from manual_rnn import cells
-from manual_rnn.testing import complex_step as module
-from manual_rnn.testing.analytic import not_analytic
-from manual_rnn.testing.complex_step import complex_step
-from manual_rnn.testing.estimate import norm, widest_dtype
+from manual_rnn.testing.oracles import complex_step as module
+from manual_rnn.testing.oracles.analytic import not_analytic
+from manual_rnn.testing.oracles.complex_step import complex_step
+from manual_rnn.testing.oracles.estimate import norm, widest_dtype
 from oracle_cases import NAMES, SMALL, autodiff_gradients, chaotic, draw, manual_gradients, vanished, well_conditioned
 
 RNN, RELU = cells.get("rnn"), cells.get("rnn_relu")

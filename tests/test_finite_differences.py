@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manual_rnn import cells
-from manual_rnn.testing import finite_differences as module
-from manual_rnn.testing.complex_step import complex_step
-from manual_rnn.testing.estimate import ENOUGH, norm, widest_dtype
 from manual_rnn.testing.families import build, families_for
-from manual_rnn.testing.finite_differences import extrapolate, finite_differences, noise_of
+from manual_rnn.testing.oracles import finite_differences as module
+from manual_rnn.testing.oracles.complex_step import complex_step
+from manual_rnn.testing.oracles.estimate import ENOUGH, norm, widest_dtype
+from manual_rnn.testing.oracles.finite_differences import extrapolate, finite_differences, noise_of
 from manual_rnn.testing.problem import Spec
 from oracle_cases import NAMES, SMALL, USUAL, autodiff_gradients, chaotic, draw, vanished, well_conditioned
 

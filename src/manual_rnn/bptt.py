@@ -43,7 +43,9 @@ def unroll(cell: Cell, params: Parameters, x: Array, initial: Mapping[str, Array
     return states
 
 
-def go_back(cell: Cell, params: Parameters, x: Array, tape: Tape, from_readout: Array, grads: Tape, *, inputs: bool) -> None:
+def go_back(
+    cell: Cell, params: Parameters, x: Array, tape: Tape, from_readout: Array, grads: Tape, *, inputs: bool
+) -> None:
     """Goes back through the steps of a tape and taps the gradient of every node, state, parameter and input.
 
     ``from_readout`` (T, B, n_hidden) is Vᵀ ∇o(t), the part of ∇h(t) that comes from the loss of step t.
@@ -66,7 +68,8 @@ def go_back(cell: Cell, params: Parameters, x: Array, tape: Tape, from_readout: 
         grads.tap_all(m.W, affine.weight_gradient(grad_a, tape.previous(m.state), grad_a.shape[-1]))  # (B7)
         grads.tap_all(m.U, affine.weight_gradient(grad_a, x, params[m.U].shape[1]))  # (B8)
     if inputs:
-        grads.tap_all("x", sum((affine.input_gradient(params[m.U], grads[m.node]) for m in cell.maps), start=np.zeros(())))  # (B9)
+        by_map = [affine.input_gradient(params[m.U], grads[m.node]) for m in cell.maps]
+        grads.tap_all("x", sum(by_map[1:], start=by_map[0]))  # (B9)
     for name in cell.states:
         grads.tap_all(f"{name}0", np.asarray(carried[name]))  # (B10)
 

@@ -102,7 +102,8 @@ def initialise(
     """
     rng = np.random.default_rng(seed)
     shapes = parameter_shapes(cell, n_in=n_in, n_hidden=n_hidden, n_out=n_out)
-    return {
-        name: (gain / np.sqrt(shape[1]) * rng.standard_normal(shape) if len(shape) == 2 else np.zeros(shape)).astype(dtype)
-        for name, shape in shapes.items()
-    }
+
+    def draw(shape: tuple[int, ...]) -> Array:
+        return gain / np.sqrt(shape[1]) * rng.standard_normal(shape) if len(shape) == 2 else np.zeros(shape)
+
+    return {name: draw(shape).astype(dtype) for name, shape in shapes.items()}

@@ -1,4 +1,4 @@
-"""What was given, checked before anything is computed: each sentence names the array, its shape and the shape expected."""
+"""What was given, checked before anything is computed: each sentence names the array, what it is and should be."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from manual_rnn.cell import Array, Cell, parameter_shapes
 
 
 def check_parameters(cell: Cell, params: Mapping[str, Array]) -> tuple[int, int, int]:
-    """(n_in, n_hidden, n_out) of a set of parameters. Raises ValueError where they do not fit the cell or each other."""
+    """(n_in, n_hidden, n_out) of a set of parameters. Raises ValueError where they do not fit."""
     wanted = list(parameter_shapes(cell, n_in=1, n_hidden=1, n_out=1))
     missing, unknown = [n for n in wanted if n not in params], [n for n in params if n not in wanted]
     if missing or unknown:
@@ -89,11 +89,15 @@ def check_problem(
     check_inputs(cell, params, x)
     T, B = x.shape[:2]
     if y.shape != (T, B) or not affine.is_tokens(y):
-        raise ValueError(f"y has the shape {y.shape} and dtype {y.dtype}; expected target ids of shape {(T, B)}, as x has.")
+        raise ValueError(
+            f"y has the shape {y.shape} and dtype {y.dtype}; expected target ids of shape {(T, B)}, as x has."
+        )
     check_ids("y", y, n_out, f"the {n_out} rows of V")
     if weights is not None and weights.shape != (T, B):
         raise ValueError(f"weights has the shape {weights.shape}; expected (T, B) = {(T, B)}, as y has.")
-    for name in cell.states if initial is not None else ():
+    if initial is None:
+        return
+    for name in cell.states:
         if name not in initial or initial[name].shape != (B, n_hidden):
             given = initial[name].shape if name in initial else "missing"
             raise ValueError(f"The initial state {name!r} is {given}; expected (B, n_hidden) = {(B, n_hidden)}.")

@@ -22,11 +22,12 @@ from manual_rnn.cell import Array
 
 def weights_for(reduction: str, T: int, B: int, dtype: npt.DTypeLike) -> Array:
     """The weights (T, B) of a named reduction: "sum", "mean" over time and batch, or the "last" step's sum."""
-    weights = np.ones((T, B), dtype)
+    weights: Array = np.ones((T, B), dtype)
     if reduction == "sum":
         return weights
     if reduction == "mean":
-        return weights / weights.dtype.type(T * B)
+        weights /= T * B
+        return weights
     if reduction == "last":
         weights[:-1] = 0
         return weights
@@ -46,6 +47,6 @@ def forward(o: Array, y: Array, weights: Array) -> tuple[Array, Array]:
 def backward(y_hat: Array, y: Array, weights: Array) -> Array:
     """∇o (T, B, n_out), the gradient of the weighted loss with respect to the logits."""
     grad_o = weights[..., None] * y_hat
-    steps, rows = np.indices(y.shape, sparse=True)
+    steps, rows = np.ogrid[: y.shape[0], : y.shape[1]]
     grad_o[steps, rows, y] -= weights  # (B1) the one of 1_{y(t)}: all other classes keep w ŷ
     return grad_o

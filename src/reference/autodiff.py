@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache, partial
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -48,9 +48,7 @@ def autodiff(cell: str | Step) -> Callable[[Sequence[Problem]], list[Answer]]:
                 padded = block + block[:1] * (size - len(block))
                 stacked = jax.tree.map(lambda *arrays: np.stack(arrays), *padded)
                 nodes, grads = jax.device_get(_compiled(step)(stacked))
-                answers += [
-                    ({n: a[i] for n, a in nodes.items()}, {n: a[i] for n, a in grads.items()}) for i in range(len(block))
-                ]
+                answers += [(_of_case(nodes, i), _of_case(grads, i)) for i in range(len(block))]
         return answers
 
     return oracle
@@ -62,14 +60,24 @@ def find_step(cell: str | Step) -> Step:
         return cell
     step = getattr(cells, cell, None)
     if not callable(step) or cell.startswith("_"):
-        raise ValueError(f"There is no reference step named {cell!r}: src/reference/cells.py needs a function of that name.")
+        raise ValueError(
+            f"There is no reference step named {cell!r}: src/reference/cells.py needs a function of that name."
+        )
     found: Step = step
     return found
 
 
-@lru_cache(maxsize=None)
+NO_FUSION = {"xla_disable_hlo_passes": "fusion"}
+"""A fused kernel may compute a node anew where it is used, rounded otherwise than the one on the tape."""
+
+
+def _of_case(stacked: Mapping[str, Any], i: int) -> dict[str, np.ndarray]:
+    return {name: array[i] for name, array in stacked.items()}
+
+
+@cache
 def _compiled(step: Step) -> Callable[[Problem], Any]:
-    return jax.jit(jax.vmap(partial(nodes_and_gradients, step)))
+    return jax.jit(jax.vmap(partial(nodes_and_gradients, step)), compiler_options=NO_FUSION)
 
 
 def nodes_and_gradients(step: Step, problem: Problem) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -87,7 +95,7 @@ def loss_of(step: Step, params: Any, initial: Any, x: Any, zeros: Any, *, y: Any
 
 
 def zeros_for(step: Step, problem: Problem) -> dict[str, Any]:
-    """A zero for every node of the step and for the logits, (T, B, n) each: found by running the step on shapes alone."""
+    """A zero for every node of the step and for the logits, (T, B, n) each: the step is run on shapes alone."""
     T, B = problem["y"].shape
     dtype = problem["x"].dtype
     nodes: dict[str, Any] = {"o": problem["params"]["c"]}

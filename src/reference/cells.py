@@ -4,19 +4,26 @@
 node passes through ``tap(name, value)``, which adds a zero: the gradient with respect to that zero is ∂L/∂node(t).
 """
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
 import jax.numpy as jnp
 
+Nodes = Mapping[str, Any]
+Tap = Callable[[str, jax.Array], jax.Array]
 
-def rnn(p, prev, x, tap):
+
+def rnn(p: Nodes, prev: Nodes, x: jax.Array, tap: Tap) -> Nodes:
     a = tap("a", p["W"] @ prev["h"] + p["U"] @ x + p["b"])
     return {"h": tap("h", jnp.tanh(a))}
 
 
-def rnn_relu(p, prev, x, tap):
+def rnn_relu(p: Nodes, prev: Nodes, x: jax.Array, tap: Tap) -> Nodes:
     a = tap("a", p["W"] @ prev["h"] + p["U"] @ x + p["b"])
     return {"h": tap("h", jnp.where(a > 0, a, 0))}
 
 
-def rnn_identity(p, prev, x, tap):
+def rnn_identity(p: Nodes, prev: Nodes, x: jax.Array, tap: Tap) -> Nodes:
     a = tap("a", p["W"] @ prev["h"] + p["U"] @ x + p["b"])
     return {"h": tap("h", a)}

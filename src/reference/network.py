@@ -1,20 +1,29 @@
-"""The network around a step: scan over time, readout, loss. Still for one example; nothing here is clever."""
+"""The network around a step: scan over time, readout, loss. For one example; ``vmap`` makes the batch of it."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+Nodes = Mapping[str, Any]
+Step = Callable[..., Nodes]
 
-def run(step, params, initial, x, y, weights, zeros):
+
+def run(
+    step: Step, params: Nodes, initial: Nodes, x: jax.Array, y: jax.Array, weights: jax.Array, zeros: Nodes
+) -> tuple[jax.Array, Nodes]:
     """One sequence: x (T, n_in), y (T,), weights (T,); returns the loss and every node, each (T, n).
 
-    ``zeros`` has one array of zeros per node, the same shapes: what ``tap`` adds.
+    ``zeros`` has one array of zeros per node, of the node's shape: what ``tap`` adds.
     """
 
-    def one(prev, at):
-        x, y, weight, zero = at
-        nodes = {}
+    def one_step(prev: Nodes, at_t: Any) -> tuple[Nodes, Nodes]:
+        x, y, weight, zero = at_t
+        nodes: dict[str, jax.Array] = {}
 
-        def tap(name, value):
+        def tap(name: str, value: jax.Array) -> jax.Array:
             nodes[name] = value + zero[name]
             return nodes[name]
 
@@ -24,12 +33,14 @@ def run(step, params, initial, x, y, weights, zeros):
         nodes["loss"] = -weight * jax.nn.log_softmax(o)[y]
         return state, nodes
 
-    _, nodes = jax.lax.scan(one, initial, (x, y, weights, zeros))
+    _, nodes = jax.lax.scan(one_step, initial, (x, y, weights, zeros))
     return jnp.sum(nodes["loss"]), nodes
 
 
-def run_batch(step, params, initial, x, y, weights, zeros):
+def run_batch(
+    step: Step, params: Nodes, initial: Nodes, x: jax.Array, y: jax.Array, weights: jax.Array, zeros: Nodes
+) -> tuple[jax.Array, Nodes]:
     """A batch, time-major as (T, B, ...): the sum of the losses, and every node as (T, B, n)."""
-    over_batch = jax.vmap(lambda *example: run(step, params, *example), in_axes=(0, 1, 1, 1, 1), out_axes=(0, 1))
+    over_batch = jax.vmap(partial(run, step, params), in_axes=(0, 1, 1, 1, 1), out_axes=(0, 1))
     losses, nodes = over_batch(initial, x, y, weights, zeros)
     return jnp.sum(losses), nodes

@@ -19,6 +19,7 @@ app = App(
     version=__version__,
     help="Recurrent networks with gradients derived by hand, and the judge that proves them against jax.grad.",
     result_action="return_value",
+    suppress_keyboard_interrupt=False,
 )
 app.command(verify.verify)
 app.command(train.train)

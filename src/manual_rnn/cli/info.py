@@ -8,7 +8,10 @@ import platform
 import sys
 from typing import Any
 
-PACKAGES = ("manual-rnn", "numpy", "jax", "jaxlib", "hypothesis", "cyclopts", "rich", "safetensors", "matplotlib", "scipy")
+PACKAGES = (
+    *("manual-rnn", "numpy", "jax", "jaxlib", "hypothesis"),
+    *("cyclopts", "rich", "safetensors", "matplotlib", "scipy"),
+)
 
 
 def info(*, json: bool = False) -> int:

@@ -30,7 +30,7 @@ def sample(
         raise UsageError(f"--seed is {seed}; it must be zero or more.")
 
     import numpy as np
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     from manual_rnn.runs import load
     from manual_rnn.sampling import sample_text

@@ -36,7 +36,7 @@ def train(
         overwrite: Put the run in the place of one that is there.
         json: Print the last evaluation as one JSON document.
     """
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     from manual_rnn import training
     from manual_rnn.cli.progress import TrainingProgress

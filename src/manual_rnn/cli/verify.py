@@ -45,8 +45,8 @@ def verify(
         One JSON document on stdout, and no table.
     """
     from manual_rnn import cells
-    from manual_rnn.cli.verify_progress import count_cases
     from manual_rnn.cli.targets import find_cell
+    from manual_rnn.cli.verify_progress import count_cases
     from manual_rnn.cli.verify_table import show
 
     names = list(targets) or cells.names()

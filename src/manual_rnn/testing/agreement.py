@@ -15,7 +15,7 @@ from itertools import combinations
 
 import numpy as np
 
-from manual_rnn.testing.estimate import Estimate, norm
+from manual_rnn.testing.oracles.estimate import Estimate, norm
 
 TELLING = 1e-3
 """The relative error from which an answer does not tell: a missing term, a transposed matrix, a wrong index

@@ -22,7 +22,7 @@ import numpy as np
 
 from manual_rnn.cell import Array
 from manual_rnn.testing.agreement import Verdict, weigh
-from manual_rnn.testing.estimate import Estimate, norm
+from manual_rnn.testing.oracles.estimate import Estimate, norm
 
 SEVERITY = ("too small", "agree", "cannot decide", "divided", "no two agree", "stands alone")
 

@@ -92,9 +92,17 @@ def near_kink(severity: float, sizes: Sizes, decades: float) -> Recipe:
 
 
 FAMILIES: dict[str, Callable[[float, Sizes, float], Recipe]] = {
-    family.__name__: family
-    for family in (ordinary, long, vanished, exploding, saturated, chaotic, logits, away_from_kink, near_kink)
-} | {"smallest": ordinary}
+    "ordinary": ordinary,
+    "smallest": ordinary,  # T = B = n = 1: a family by its shape
+    "long": long,
+    "vanished": vanished,
+    "exploding": exploding,
+    "saturated": saturated,
+    "chaotic": chaotic,
+    "logits": logits,
+    "away_from_kink": away_from_kink,
+    "near_kink": near_kink,
+}
 
 OF_KINKS = ("away_from_kink", "near_kink")
 
@@ -113,8 +121,9 @@ def build(cell: Cell, spec: Spec) -> Case:
 
     def fill(shape: tuple[int, ...], scale: float) -> Array:
         if recipe.lattice:
-            return rng.integers(-1, 2, shape) * (1 + np.finfo(dtype).eps * rng.integers(-1, 2, shape))
-        return scale * rng.standard_normal(shape)
+            nudge = np.finfo(dtype).eps * rng.integers(-1, 2, shape)
+            return np.asarray(rng.integers(-1, 2, shape) * (1 + nudge))
+        return np.asarray(scale * rng.standard_normal(shape))
 
     scales = {"V": recipe.V / np.sqrt(s.n_hidden), "c": recipe.c}
     for m in cell.maps:

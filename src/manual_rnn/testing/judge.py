@@ -130,7 +130,7 @@ class Tally:
             undecided=sum(check.wholly_undecided for check in local.values()),
         )
         self.families[spec.family] = self.families.get(spec.family, FamilyCount()) + count
-        if not all(check.agree for check in (*local.values(), *end_to_end.values())):
+        if not all(c.agree for c in local.values()) or not all(b.agree for b in end_to_end.values()):
             self.smallest_failure = _smaller(self.smallest_failure, spec)
 
     def _add_local(self, name: str, check: EquationCheck, spec: Spec) -> None:

@@ -46,6 +46,18 @@ class Magnitude(NDArrayOperatorsMixin):
         self.value = np.asarray(value)
         self.scale = np.abs(self.value) if scale is None else scale
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.value.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.value.dtype
+
+    def astype(self, dtype: Any, **options: Any) -> Magnitude:
+        """The same numbers: rounding to another dtype is an error to be found, not a part of the scale."""
+        return self
+
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         if method != "__call__":
             return NotImplemented
@@ -64,7 +76,8 @@ class Magnitude(NDArrayOperatorsMixin):
         if ufunc is np.square:
             return Magnitude(value, scales[0] ** 2)
         if ufunc is np.power:
-            return Magnitude(value, np.abs(value) + np.abs(_derivative_of_power(*values)) * (scales[0] - np.abs(values[0])))
+            excess = scales[0] - np.abs(values[0])
+            return Magnitude(value, np.abs(value) + np.abs(_derivative_of_power(*values)) * excess)
         if ufunc in (np.maximum, np.minimum):
             return Magnitude(value, np.where(value == values[0], scales[0], scales[1]))
         excess = scales[0] - np.abs(values[0])

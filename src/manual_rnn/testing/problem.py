@@ -66,7 +66,8 @@ class Case:
         """The same problem for an oracle, which gets every input as dense rows."""
         n_in = self.spec.sizes.n_in
         x = np.eye(n_in, dtype=self.dtype)[self.x] if affine.is_tokens(self.x) else self.x
-        return {"params": dict(self.params), "initial": dict(self.initial), "x": x, "y": self.y, "weights": self.weights}
+        arrays = {"x": x, "y": self.y, "weights": self.weights}
+        return {"params": dict(self.params), "initial": dict(self.initial), **arrays}
 
     def astype(self, dtype: Any) -> Case:
         """The same numbers in another dtype."""

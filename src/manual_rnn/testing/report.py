@@ -68,7 +68,7 @@ class EquationReport:
     max_relative_error: float
     """The end-to-end verdict's largest error, relative to the array at that step, where it can be decided."""
     max_share_of_budget: float
-    """The largest end-to-end error as a share of the rounding budget measured for that array and step: wrong above 1."""
+    """The largest end-to-end error as a share of the rounding budget of that array and step: wrong above 1."""
     worst: Worst | None
 
     @property

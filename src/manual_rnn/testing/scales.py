@@ -6,13 +6,15 @@ own equations the scale comes from magnitude arithmetic on the cell's own code.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from manual_rnn import affine, loss
-from manual_rnn.cell import Array, Cell, Nodes
+from manual_rnn.cell import Array, Cell, Nodes, Tap
 from manual_rnn.testing.magnitude import Magnitude, scale_of
 from manual_rnn.testing.problem import Answer, Case
 
@@ -73,29 +75,45 @@ def natural_scales(cell: Cell, case: Case, answer: Answer) -> Scales:
 def _own_equations(
     cell: Cell, nodes: Mapping[str, Array], grads: Mapping[str, Array], before: Mapping[str, Array]
 ) -> tuple[dict[str, Scale], dict[str, Scale]]:
-    """The cell's own equations under magnitude arithmetic, all steps at once, each fed with exact values."""
-    forward: dict[str, Scale] = {}
-    backward: dict[str, Scale] = {}
+    """The cell's own equations under magnitude arithmetic, all steps at once, each fed with exact values.
 
-    def tap_into(scales: dict[str, Scale], exact: Mapping[str, Array]):  # type: ignore[no-untyped-def]
-        def tap(name: str, value: Array) -> Magnitude:
-            scales[name] = Scale(np.broadcast_to(scale_of(value), exact[name].shape), 1)
-            return Magnitude(exact[name])
-
-        return tap
-
+    Code that cannot be run so (it indexes, or calls what is no ufunc) has the largest number of each row for scale.
+    """
+    forward = {name: _largest_of_row(nodes[name]) for name in nodes}
+    backward = {name: _largest_of_row(grads[name]) for name in nodes if name in grads}
     prev = Nodes(**{name: Magnitude(array) for name, array in before.items()})
     node = Nodes(**{name: Magnitude(array) for name, array in nodes.items()})
     grad = Nodes(**{name: Magnitude(grads[name]) for name in cell.states})
-    cell.forward(Nodes(**{m.node: Magnitude(nodes[m.node]) for m in cell.maps}), prev, tap_into(forward, nodes))
-    direct = cell.backward(node, prev, grad, tap_into(backward, grads))
+    maps = Nodes(**{m.node: Magnitude(nodes[m.node]) for m in cell.maps})
+    with contextlib.suppress(TypeError, AttributeError, IndexError):
+        cell.forward(maps, prev, _tap_into(forward, nodes))
+    direct: Mapping[str, Array] = {}
+    with contextlib.suppress(TypeError, AttributeError, IndexError):
+        direct = cell.backward(node, prev, grad, _tap_into(backward, grads))
     for name in cell.states:
         if f"{name}_prev" in direct:
             backward[f"{name}_prev"] = Scale(scale_of(direct[f"{name}_prev"]), 1)
     return forward, backward
 
 
-def _carried(cell: Cell, state: str, size: Mapping[str, Array], grads: Mapping[str, Array], backward: Mapping[str, Scale]) -> Array:
+def _tap_into(scales: dict[str, Scale], exact: Mapping[str, Array]) -> Tap:
+    """A tap that notes each equation's scale and goes on with the exact value."""
+
+    def tap(name: str, value: Any) -> Any:
+        if name in exact:
+            scales[name] = Scale(np.broadcast_to(scale_of(value), exact[name].shape), 1)
+        return Magnitude(exact.get(name, value))
+
+    return tap
+
+
+def _largest_of_row(array: Array) -> Scale:
+    return Scale(np.broadcast_to(np.abs(array).max(axis=-1, keepdims=True), array.shape), 1)
+
+
+def _carried(
+    cell: Cell, state: str, size: Mapping[str, Array], grads: Mapping[str, Array], backward: Mapping[str, Scale]
+) -> Array:
     """The scale of what step t hands to ∇state(t−1): through the maps, and directly where the cell does so."""
     direct = f"{state}_prev"
     carried = backward[direct].of if direct in backward else np.zeros_like(grads[state])
@@ -118,6 +136,6 @@ def _of_loss(case: Case, o: Array) -> tuple[Scale, Scale]:
     of_target = np.abs(np.take_along_axis(o, case.y[..., None], axis=-1))
     value = w * (1 + np.log(o.shape[-1]) + largest + of_target)[..., 0]
     gradient = w[..., None] * y_hat * (1 + np.abs(o) + largest)
-    steps, rows = np.indices(case.y.shape, sparse=True)
+    steps, rows = np.ogrid[: case.y.shape[0], : case.y.shape[1]]
     gradient[steps, rows, case.y] += w
     return Scale(value, o.shape[-1]), Scale(gradient, o.shape[-1])

@@ -27,8 +27,8 @@ from functools import partial
 import numpy as np
 
 from manual_rnn.cell import Array, Cell
-from manual_rnn.testing.estimate import ENOUGH, Estimate, decided, norm, wanted_names, widest_dtype
-from manual_rnn.testing.forward_pass import Losses, losses_at, variables
+from manual_rnn.testing.oracles.estimate import ENOUGH, Estimate, decided, norm, wanted_names, widest_dtype
+from manual_rnn.testing.oracles.forward_pass import Losses, losses_at, variables
 from manual_rnn.testing.problem import Case
 
 Variables = dict[str, Array]
