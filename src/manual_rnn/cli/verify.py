@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
@@ -16,7 +17,7 @@ from manual_rnn.errors import InputError, RunError
 
 if TYPE_CHECKING:
     from manual_rnn.testing import Report, Spec
-    from manual_rnn.testing.judge import Tally
+    from manual_rnn.testing.tally import Tally
 
 WORTH_PROCESSES = 3000
 """Cases from which on a process a core pays for its start."""
@@ -74,7 +75,8 @@ def verify(
 
 def judge_target(target: str, examples: int, seed: int, progress: Callable[[int], None]) -> Report:
     """Judges one target, on all cores where there are cases enough."""
-    from manual_rnn.cli.targets import find_cell
+    from manual_rnn.cli.targets import find_cell, find_oracle
+    from manual_rnn.testing import diagnose
     from manual_rnn.testing.strategies import draw_specs
 
     specs = draw_specs(find_cell(target), examples, seed)
@@ -83,7 +85,8 @@ def judge_target(target: str, examples: int, seed: int, progress: Callable[[int]
         tally = judge_specs(target, specs, progress)
     else:
         tally = _judge_on_all_cores(target, specs, workers, progress)
-    return tally.report()
+    cell = find_cell(target)
+    return replace(tally.report(diagnose(cell, find_oracle(cell), tally)), name=target)
 
 
 def judge_specs(target: str, specs: Sequence[Spec], progress: Callable[[int], None] = lambda count: None) -> Tally:

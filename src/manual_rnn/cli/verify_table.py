@@ -55,7 +55,7 @@ def _row(equation: EquationReport) -> tuple[str, ...]:
         verdict,
         number(equation.max_error_ulp),
         f"{100 * share:.0f} %" if share < 10 else f"{number(share)} ×",
-        f"{worst.place}, {worst.spec.family}, {worst.spec.sizes}, {worst.spec.dtype}" if worst else "",
+        ", ".join(filter(None, (worst.place, worst.spec.family, str(worst.spec.sizes), worst.spec.dtype))) if worst else "",
     )
 
 
@@ -68,9 +68,9 @@ def _cases(report: Report) -> Text:
     total = report.total
     families = ", ".join(f"{name} {count.examples}" for name, count in report.families.items())
     return Text(
-        f"{total.examples} cases ({families}) in {report.shapes} shapes, up to {report.max_length} steps. "
-        "Error: of each equation alone, in units in the last place of its natural scale. "
-        "End to end: the largest error of the whole pass, as a share of what rounding can do to that very case; "
-        f"in {total.ill_conditioned} cases rounding can do so much at some step that float digits cannot decide it. "
-        f"{total.undecided} times an equation lay wholly below the format's limit or cancelled."
+        f"{total.examples} cases in {report.shapes} shapes of up to {report.max_length} steps: {families}.\n"
+        "error: of the equation alone, fed with right values, in units in the last place of its terms' magnitudes.\n"
+        "end to end: of the whole pass, as a share of what rounding can do in that very case.\n"
+        f"not decided: {total.ill_conditioned} cases at some step, where rounding can change half of the digits; "
+        f"{total.undecided} times an equation, below the format's limit or cancelled."
     )

@@ -32,7 +32,8 @@ class ForcedTape(Tape):
 
     def __init__(self, T: int, reference: Mapping[str, Array], previous: Mapping[str, Array]) -> None:
         super().__init__(T)
-        self._arrays, self._previous = dict(reference), dict(previous)
+        self._arrays = {name: _read_only(array) for name, array in reference.items()}
+        self._previous = {name: _read_only(array) for name, array in previous.items()}
         self.computed: dict[str, Array] = {}
 
     def reserve_state(self, name: str, initial: Array, dtype: Any) -> None:
@@ -57,6 +58,13 @@ class ForcedTape(Tape):
                 f"the reference has {', '.join(self._arrays)}."
             )
         return self._arrays[name]
+
+
+def _read_only(array: Array) -> Array:
+    """A view that a cell cannot overwrite: later steps, and the verdict, need the array as it was."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 @dataclass(frozen=True)

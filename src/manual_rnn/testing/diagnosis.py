@@ -1,0 +1,97 @@
+"""What can be said of a disagreement in sentences: which equation, where, and whose numbers stand alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from manual_rnn.bptt import forward_and_backward
+from manual_rnn.cell import Cell
+from manual_rnn.tape import Tape
+from manual_rnn.testing.arbitration import Arbitration, arbitrate
+from manual_rnn.testing.families import build
+from manual_rnn.testing.local import Manual
+from manual_rnn.testing.oracles.complex_step import complex_step
+from manual_rnn.testing.oracles.estimate import Estimate
+from manual_rnn.testing.oracles.finite_differences import finite_differences
+from manual_rnn.testing.problem import Case, Oracle
+from manual_rnn.testing.report import EquationReport, Report
+from manual_rnn.testing.tally import Tally
+
+
+def diagnose(cell: Cell, oracle: Oracle, tally: Tally, *, manual: Manual = forward_and_backward) -> list[str]:
+    """Sentences on a tally that does not agree; none for one that does."""
+    report = tally.report()
+    if tally.smallest_failure is None:
+        return []
+    sentences = _what_is_wrong(report)
+    if all(equation.local_agree for equation in report.equations if not equation.name.startswith("grad_")):
+        sentences.append(_who_stands_alone(witnesses(cell, oracle, build(cell, tally.smallest_failure), manual=manual)))
+    else:
+        sentences.append("The forward pass differs: until it agrees, the gradients are those of another function.")
+    return sentences
+
+
+def witnesses(cell: Cell, oracle: Oracle, case: Case, *, manual: Manual = forward_and_backward) -> Arbitration:
+    """Sets manual, autodiff, finite differences and the complex step against each other on one case."""
+    tape, grads = Tape(case.spec.sizes.T), Tape(case.spec.sizes.T)
+    with np.errstate(all="ignore"):
+        manual(cell, case.params, case.x, case.y, case.weights, case.initial, inputs=True, tape=tape, grads=grads)
+    ((_, autodiff),) = oracle([case.for_oracle()])
+    independent: dict[str, dict[str, Estimate]] = {
+        "finite differences": finite_differences(cell, case),
+        "complex step": complex_step(cell, case),
+    }
+    names = list(independent["finite differences"])
+    return arbitrate(
+        {
+            "manual": {name: grads[name] for name in names},
+            "autodiff": {name: autodiff[name] for name in names},
+            **independent,
+        }
+    )
+
+
+def _what_is_wrong(report: Report) -> list[str]:
+    wrong = [equation for equation in report.equations if not equation.local_agree]
+    misled = [equation.name for equation in report.equations if equation.local_agree and not equation.end_to_end_agree]
+    if not wrong:
+        return [
+            f"No equation is wrong by itself, yet {_list(misled)} came out wrong in the whole pass: "
+            "look at what one step hands to the next."
+        ]
+    sentences = [_wrong_by_itself(equation) for equation in wrong]
+    if misled:
+        sentences.append(f"{_list(misled)} came out wrong too, but only from wrong input: alone they are right.")
+    return sentences
+
+
+def _wrong_by_itself(equation: EquationReport) -> str:
+    sentence = f"{equation.name} ({equation.label}) is wrong: fed with the reference's values it is off by "
+    sentence += f"{equation.max_error_ulp:.2g} units in the last place"
+    if equation.worst is None:
+        return f"{sentence}."
+    spec, place = equation.worst.spec, equation.worst.place
+    where = f" at {place}" if place else ""
+    return f"{sentence}{where}, in a case of the family {spec.family!r} with {spec.sizes} (seed {spec.seed})."
+
+
+def _who_stands_alone(arbitration: Arbitration) -> str:
+    if not arbitration.alone:
+        return "Independent witnesses, on the smallest case that fails, cannot decide: " + "; ".join(
+            sorted({verdict.outcome for verdict in arbitration.verdicts.values()})
+        )
+    parts = [
+        f"{party} {'stand' if party.endswith('s') else 'stands'} alone in {_list([f'grad_{name}' for name in names])}"
+        for party, names in arbitration.alone.items()
+    ]
+    with_whom = {party for verdict in arbitration.verdicts.values() if verdict.alone for party in verdict.agreeing}
+    return (
+        f"Witnesses, on the smallest case that fails: {'; '.join(parts)}; "
+        f"{_list(sorted(with_whom))} agree with each other."
+    )
+
+
+def _list(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else list(names))
