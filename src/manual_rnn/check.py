@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -12,18 +13,23 @@ from manual_rnn.cell import Array, Cell, parameter_shapes
 
 def check_parameters(cell: Cell, params: Mapping[str, Array]) -> tuple[int, int, int]:
     """(n_in, n_hidden, n_out) of a set of parameters. Raises ValueError where they do not fit."""
+    if not isinstance(cell, Cell):
+        raise ValueError(f"cell is {_kind(cell)}; expected a Cell, such as cells.get('rnn').")
+    _check_mapping("params", params, "the parameters by name")
     wanted = list(parameter_shapes(cell, n_in=1, n_hidden=1, n_out=1))
-    missing, unknown = [n for n in wanted if n not in params], [n for n in params if n not in wanted]
+    missing, unknown = [n for n in wanted if n not in params], [str(n) for n in params if n not in wanted]
     if missing or unknown:
         raise ValueError(
             f"The cell {cell.name!r} has the parameters {', '.join(wanted)}; "
             f"missing: {', '.join(missing) or 'none'}; unknown: {', '.join(unknown) or 'none'}."
         )
+    for name in wanted:
+        _check_array(name, params[name])
     first = params[cell.maps[0].U]
     V = params["V"]
-    if first.ndim != 2 or V.ndim != 2:
-        name, array = (cell.maps[0].U, first) if first.ndim != 2 else ("V", V)
-        raise ValueError(f"{name} has the shape {array.shape}; it must be a matrix.")
+    for name, array, meaning in ((cell.maps[0].U, first, "(n_hidden, n_in)"), ("V", V, "(n_out, n_hidden)")):
+        if array.ndim != 2 or 0 in array.shape:
+            raise ValueError(f"{name} has the shape {array.shape}; expected a matrix {meaning}, each at least one.")
     n_hidden, n_in = first.shape
     n_out = V.shape[0]
     shapes = parameter_shapes(cell, n_in=n_in, n_hidden=n_hidden, n_out=n_out)
@@ -34,15 +40,9 @@ def check_parameters(cell: Cell, params: Mapping[str, Array]) -> tuple[int, int,
             f"n_out = {n_out} from V): {'; '.join(wrong)}."
         )
     for name in shapes:
-        array = params[name]
-        if not np.issubdtype(array.dtype, np.inexact):
-            raise ValueError(f"{name} has the dtype {array.dtype}; parameters are floating-point numbers.")
-        bad = np.argwhere(~np.isfinite(array))
-        if len(bad):
-            where = tuple(int(i) for i in bad[0])
-            raise ValueError(
-                f"{name} is not finite: {len(bad)} of {array.size} entries, the first at {where} is {array[where]}."
-            )
+        if not np.issubdtype(params[name].dtype, np.inexact):
+            raise ValueError(f"{name} has the dtype {params[name].dtype}; parameters are floating-point numbers.")
+        _check_finite(name, params[name])
     dtypes = {name: params[name].dtype for name in shapes}
     if len(set(dtypes.values())) > 1:
         raise ValueError(
@@ -54,15 +54,22 @@ def check_parameters(cell: Cell, params: Mapping[str, Array]) -> tuple[int, int,
 
 def check_inputs(cell: Cell, params: Mapping[str, Array], x: Array) -> None:
     """Raises ValueError where x or the ids in it do not fit the parameters."""
+    _check_array("x", x)
     n_in = params[cell.maps[0].U].shape[1]
     if affine.is_tokens(x):
         if x.ndim != 2:
-            raise ValueError(f"x holds integers, so it is token ids of shape (T, B); its shape is {x.shape}.")
+            raise ValueError(
+                f"x holds integers, so it is token ids of shape (T, B); its shape is {x.shape}. "
+                "Dense inputs are floating-point numbers."
+            )
         check_ids("x", x, n_in, f"the {n_in} columns of {cell.maps[0].U}")
     elif x.ndim != 3 or x.shape[2] != n_in:
-        raise ValueError(f"x has the shape {x.shape}; dense inputs are (T, B, n_in) with n_in = {n_in}.")
-    elif not np.all(np.isfinite(x)):
-        raise ValueError(f"x is not finite: {int((~np.isfinite(x)).sum())} of its {x.size} entries.")
+        raise ValueError(
+            f"x has the shape {x.shape} and dtype {x.dtype}; expected dense inputs (T, B, n_in) with n_in = {n_in}, "
+            "or integer token ids (T, B)."
+        )
+    else:
+        _check_numbers("x", x)
     if x.shape[0] == 0 or x.shape[1] == 0:
         raise ValueError(f"x has the shape {x.shape}: at least one step and one sequence are needed.")
 
@@ -88,16 +95,63 @@ def check_problem(
     _, n_hidden, n_out = check_parameters(cell, params)
     check_inputs(cell, params, x)
     T, B = x.shape[:2]
+    _check_array("y", y)
     if y.shape != (T, B) or not affine.is_tokens(y):
         raise ValueError(
-            f"y has the shape {y.shape} and dtype {y.dtype}; expected target ids of shape {(T, B)}, as x has."
+            f"y has the shape {y.shape} and dtype {y.dtype}; expected integer target ids of shape {(T, B)}, as x has."
         )
     check_ids("y", y, n_out, f"the {n_out} rows of V")
-    if weights is not None and weights.shape != (T, B):
-        raise ValueError(f"weights has the shape {weights.shape}; expected (T, B) = {(T, B)}, as y has.")
-    if initial is None:
-        return
+    if weights is not None:
+        _check_array("weights", weights)
+        if weights.shape != (T, B):
+            raise ValueError(f"weights has the shape {weights.shape}; expected (T, B) = {(T, B)}, as y has.")
+        _check_numbers("weights", weights)
+    if initial is not None:
+        _check_initial(cell, initial, (B, n_hidden))
+
+
+def _check_initial(cell: Cell, initial: Mapping[str, Array], shape: tuple[int, int]) -> None:
+    _check_mapping("initial", initial, f"each state (B, n_hidden) = {shape} by name, {', '.join(cell.states)}")
+    if unknown := [str(name) for name in initial if name not in cell.states]:
+        raise ValueError(
+            f"initial has {', '.join(unknown)}; the states of the cell {cell.name!r} are {', '.join(cell.states)}."
+        )
     for name in cell.states:
-        if name not in initial or initial[name].shape != (B, n_hidden):
-            given = initial[name].shape if name in initial else "missing"
-            raise ValueError(f"The initial state {name!r} is {given}; expected (B, n_hidden) = {(B, n_hidden)}.")
+        if name not in initial:
+            raise ValueError(f"The initial state {name!r} is missing; expected (B, n_hidden) = {shape}.")
+        what = f"initial[{name!r}]"
+        _check_array(what, initial[name])
+        if initial[name].shape != shape:
+            raise ValueError(f"{what} has the shape {initial[name].shape}; expected (B, n_hidden) = {shape}.")
+        _check_numbers(what, initial[name])
+
+
+def _check_mapping(name: str, given: Any, content: str) -> None:
+    if not isinstance(given, Mapping):
+        raise ValueError(f"{name} is {_kind(given)}; expected a mapping: {content}.")
+
+
+def _check_array(name: str, given: Any) -> None:
+    # A matrix multiplies otherwise, and a mask would be forgotten on the way.
+    if not isinstance(given, np.ndarray) or isinstance(given, (np.matrix, np.ma.MaskedArray)):
+        raise ValueError(f"{name} is {_kind(given)}; expected a plain NumPy array.")
+
+
+def _check_numbers(name: str, array: Array) -> None:
+    if not (np.issubdtype(array.dtype, np.number) or array.dtype == bool):
+        raise ValueError(f"{name} has the dtype {array.dtype}; expected numbers.")
+    _check_finite(name, array)
+
+
+def _check_finite(name: str, array: Array) -> None:
+    finite = np.isfinite(array)
+    if not finite.all():
+        where = tuple(int(i) for i in np.argwhere(~finite)[0])
+        raise ValueError(
+            f"{name} is not finite: {int((~finite).sum())} of {array.size} entries, "
+            f"the first at {where} is {array[where]}."
+        )
+
+
+def _kind(given: Any) -> str:
+    return "None" if given is None else f"of the type {type(given).__name__}"
