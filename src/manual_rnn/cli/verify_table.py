@@ -22,9 +22,10 @@ def show(reports: Sequence[Report], seconds: float) -> None:
         console = Console(file=sys.stdout, highlight=False, width=WIDTH_IN_A_PIPE)
     for report in reports:
         console.print(_table(report))
-        console.print(_cases(report), style="dim")
+        for line in _counts(report):
+            console.print(Text(line), style="dim", soft_wrap=not console.is_terminal)
         for sentence in report.diagnosis:
-            console.print(Text(sentence), style="bold")
+            console.print(Text(sentence), style="bold", soft_wrap=not console.is_terminal)
         console.print()
     wrong = [report.name for report in reports if not report.agree]
     verdict = f"{', '.join(wrong)}: WRONG" if wrong else "All equations agree with jax.grad"
@@ -47,6 +48,7 @@ def _table(report: Report) -> Table:
 
 def _row(equation: EquationReport) -> tuple[str, ...]:
     worst = equation.worst
+    parts = (worst.place, worst.spec.family, str(worst.spec.sizes), worst.spec.dtype) if worst else ()
     verdict = "agrees" if equation.agree else "WRONG" if not equation.local_agree else "wrong input"
     share = equation.max_share_of_budget
     return (
@@ -55,7 +57,7 @@ def _row(equation: EquationReport) -> tuple[str, ...]:
         verdict,
         number(equation.max_error_ulp),
         f"{100 * share:.0f} %" if share < 10 else f"{number(share)} ×",
-        ", ".join(filter(None, (worst.place, worst.spec.family, str(worst.spec.sizes), worst.spec.dtype))) if worst else "",
+        ", ".join(filter(None, parts)),
     )
 
 
@@ -64,13 +66,13 @@ def number(value: float) -> str:
     return f"{value:.1f}" if value < 100 else f"{value:.0f}" if value < 1e4 else f"{value:.1e}"
 
 
-def _cases(report: Report) -> Text:
+def _counts(report: Report) -> list[str]:
     total = report.total
     families = ", ".join(f"{name} {count.examples}" for name, count in report.families.items())
-    return Text(
-        f"{total.examples} cases in {report.shapes} shapes of up to {report.max_length} steps: {families}.\n"
-        "error: of the equation alone, fed with right values, in units in the last place of its terms' magnitudes.\n"
-        "end to end: of the whole pass, as a share of what rounding can do in that very case.\n"
+    return [
+        f"{total.examples} cases in {report.shapes} shapes of up to {report.max_length} steps: {families}.",
+        "error: of the equation alone, fed with right values, in units in the last place of its terms' magnitudes.",
+        "end to end: of the whole pass, as a share of what rounding can do in that very case.",
         f"not decided: {total.ill_conditioned} cases at some step, where rounding can change half of the digits; "
-        f"{total.undecided} times an equation, below the format's limit or cancelled."
-    )
+        f"{total.undecided} times an equation, below the format's limit or cancelled.",
+    ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -20,6 +21,8 @@ from manual_rnn.testing.tally import Tally
 
 CHUNK = 64
 """Cases of one shape that are built and answered at a time: bounds the memory."""
+AHEAD = 3
+"""Chunks that the oracle may be working on while one is judged."""
 
 
 class CellFailure(Exception):
@@ -39,7 +42,7 @@ def verify(
 
     Args:
         cell: the derivation to be judged.
-        oracle: the source of truth, ``reference.autodiff("rnn")`` for example.
+        oracle: the source of truth, ``reference.autodiff("rnn")`` for example; it is called from several threads.
         examples: how many cases; each family gets its even share.
         seed: the same seed draws the same cases.
         manual: the pass through time to be judged, with the signature of ``bptt.forward_and_backward``.
@@ -65,17 +68,36 @@ def judge(
     progress: Callable[[int], None] = lambda count: None,
 ) -> Tally:
     """Judges the cases of these specs, in groups of one shape, and returns the count."""
-    tally = Tally(cell)
     groups: dict[tuple[Sizes, str], list[Spec]] = defaultdict(list)
     for spec in specs:
         groups[spec.sizes, spec.dtype].append(spec)
-    for group in groups.values():
-        for start in range(0, len(group), CHUNK):
-            cases = [build(cell, spec) for spec in group[start : start + CHUNK]]
-            for case, answer in zip(cases, oracle([case.for_oracle() for case in cases]), strict=True):
-                tally.add(case, *verdicts(cell, case, answer, manual=manual))
-            progress(len(cases))
+    chunks = [group[start : start + CHUNK] for group in groups.values() for start in range(0, len(group), CHUNK)]
+    tally = Tally(cell)
+    for answered in _answered_ahead(cell, oracle, chunks):
+        for case, answer in answered:
+            tally.add(case, *verdicts(cell, case, answer, manual=manual))
+        progress(len(answered))
     return tally
+
+
+def _answered_ahead(
+    cell: Cell, oracle: Oracle, chunks: Sequence[Sequence[Spec]]
+) -> Iterator[list[tuple[Case, Answer]]]:
+    """The cases of each chunk with the oracle's answers, asked for while earlier ones are judged.
+
+    Most of an oracle's time is its compiler's, which runs beside Python: this halves a first run.
+    """
+
+    def answer(chunk: Sequence[Spec]) -> list[tuple[Case, Answer]]:
+        cases = [build(cell, spec) for spec in chunk]
+        return list(zip(cases, oracle([case.for_oracle() for case in cases]), strict=True))
+
+    with ThreadPoolExecutor(AHEAD) as pool:
+        waiting = deque(pool.submit(answer, chunk) for chunk in chunks[:AHEAD])
+        for following in [*chunks[AHEAD:], *[None] * min(AHEAD, len(chunks))]:
+            yield waiting.popleft().result()
+            if following is not None:
+                waiting.append(pool.submit(answer, following))
 
 
 def verdicts(

@@ -138,8 +138,8 @@ def local_verdict(
         ("", tape.computed, nodes, scales[0]),
         ("grad_", back.computed, grads, scales[1]),
     ):
-        for name, truth in truths.items():
-            equation = f"{prefix}{name}"
+        for name in [*computed, *(name for name in truths if name not in computed)]:
+            equation, truth = f"{prefix}{name}", truths[name]
             if name not in computed:
                 raise ValueError(f"{equation} is missing: the reference has it and the manual pass never gave it.")
             scale = scale_of[name]
