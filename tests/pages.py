@@ -126,7 +126,7 @@ class Page:
     def compare(self, shown, told, options):
         pattern = "".join(
             r"(?:.*\n)*?" if line == "…" else re.escape(line).replace("…", ".*") + "\n"
-            for line in masked(shown, options)
+            for line in masked(shown.replace("...", "…"), options)
         )
         if not re.fullmatch(pattern, "".join(f"{line}\n" for line in masked(told, options))):
             sides = masked(shown, options), masked(told, options)

@@ -20,7 +20,7 @@ an English text.
 What a page shows is compared with the truth line by line, but
 
 * blanks, blank lines and the length of rules do not count;
-* ``…`` stands for anything within its line; a line that is ``…`` alone stands for any lines, or none;
+* ``…`` or ``...`` stands for anything within its line; alone on a line, for any lines, or none;
 * a number with a decimal point matches any such number, one with an exponent any with an exponent, one followed by
   s, ms, min, % or × any with that unit. Other integers have to be right; with ``console numbers`` or ``text numbers``
   they may differ too.
@@ -82,7 +82,7 @@ GOOD = [
     "```python\nx = 2\n```\nthen\n```python\nassert x == 2\n```",
     "```python\nprint('a', 1.5)\n```\n\n```text\na   2.25\n```",
     "```python\nprint('a b c')\n```\n```text\na … c\n```",
-    "```python\nprint('a\\nb\\nc')\n```\n```text\na\n…\nc\n…\n```",
+    "```python\nprint('a\\nb\\nc')\n```\n```text\na\n...\nc\n…\n```",
     "```python\nprint('2 steps, 12 s, 1e-13')\n```\n```text\n2 steps, 9 s, 3e-12\n```",
     "```python\nprint('7 cases')\n```\n```text numbers\n8 cases\n```",
     "```python\n# my_module.py\nanswer = 42\n```\n```python\nimport my_module\nassert my_module.answer == 42\n```",

@@ -4,8 +4,8 @@
     python3 tools/fresh.py test [OPTION OF pytest ...]             run the tests
     python3 tools/fresh.py lint [OPTION OF ruff check ...]         check style and types
 
-The environment is .venv beside pyproject.toml, or what --venv says, before the job. It is made once; later runs
-install again only where pyproject.toml has changed.
+The environment is .venv beside pyproject.toml, or the folder that --venv names, before the job. It is made once, and
+anew for another Python; the package is installed once, and again after a change of pyproject.toml.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import itertools
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import time
@@ -42,12 +43,16 @@ def set_up(venv, extra):
     place, record = ROOT / venv, ROOT / venv / "fresh.json"
     done = json.loads(record.read_text()) if record.exists() else {}
     if done.get("python") != platform.python_version():
-        if place.exists() and not (place / "pyvenv.cfg").exists():
-            say(f"fresh.py: {venv} is there and is not an environment of Python; --venv FOLDER takes another.")
+        if place.exists() and not record.exists():
+            say(f"fresh.py: {venv} is there already and was not made by this program; --venv FOLDER takes another.")
             sys.exit(3)
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(parents=True)
+        record.write_text("{}")  # so that it counts as ours, even if the next line fails
         advice = "On Debian and Ubuntu, Python's venv is a package of its own: python3-venv."
-        run(sys.executable, "-m", "venv", "--clear", venv, advice=advice, stdout=sys.stderr)
+        run(sys.executable, "-m", "venv", venv, advice=advice, stdout=sys.stderr)
         done = {"python": platform.python_version()}
+        record.write_text(json.dumps(done))
     wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
     if wanted not in ([done.get(extra)] if extra else done.values()):
         say("Installing manual-rnn and what it needs; JAX is large, this takes a minute or so.")
