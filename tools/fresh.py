@@ -71,6 +71,7 @@ def demo(venv, options):
     run(manual_rnn, "verify", "rnn")
     run(manual_rnn, "train", "--out", out, *(options or ["--seconds", "30"]))
     run(manual_rnn, "sample", out)
+    say(f"\nAll of it worked. The model is in {out}.")
 
 
 def test(venv, options):
