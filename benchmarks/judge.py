@@ -22,7 +22,8 @@ def seconds_of(cell: str, examples: int, cache: str) -> float:
     """The wall time of one command; it must end with "all agree"."""
     command = [sys.executable, "-m", "manual_rnn", "verify", cell, "--examples", str(examples), "--json"]
     start = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "JAX_COMPILATION_CACHE_DIR": cache})
+    environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": cache}
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
     return time.perf_counter() - start
 
 

@@ -27,7 +27,7 @@ What a page shows is compared with the truth line by line, but
 
 What takes long is cut short: ``manual-rnn train`` runs with --steps 20 whatever --steps or --seconds it is given, a
 script of experiments/ with --quick. ``python3 tools/fresh.py …`` is not run here; a line of .ci/run, which runs it,
-must end with the same words. ``git clone …`` and ``cd …`` are taken for granted.
+must end with the same words (but for --venv FOLDER). ``git clone …`` and ``cd …`` are taken for granted.
 """
 
 import re
