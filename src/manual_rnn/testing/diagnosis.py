@@ -12,6 +12,7 @@ from manual_rnn.tape import Tape
 from manual_rnn.testing.arbitration import Arbitration, arbitrate
 from manual_rnn.testing.families import build
 from manual_rnn.testing.local import Manual
+from manual_rnn.testing.mistakes.explain import explain, observe
 from manual_rnn.testing.oracles.complex_step import complex_step
 from manual_rnn.testing.oracles.estimate import Estimate
 from manual_rnn.testing.oracles.finite_differences import finite_differences
@@ -25,7 +26,7 @@ def diagnose(cell: Cell, oracle: Oracle, tally: Tally, *, manual: Manual = forwa
     report = tally.report()
     if tally.smallest_failure is None:
         return []
-    sentences = _what_is_wrong(report)
+    sentences = _what_is_wrong(report) + _which_mistakes(cell, oracle, report, manual)
     if all(equation.local_agree for equation in report.equations if not equation.name.startswith("grad_")):
         sentences.append(_who_stands_alone(witnesses(cell, oracle, build(cell, tally.smallest_failure), manual=manual)))
     else:
@@ -65,6 +66,19 @@ def _what_is_wrong(report: Report) -> list[str]:
     if misled:
         sentences.append(f"{_list(misled)} came out wrong too, but only from wrong input: alone they are right.")
     return sentences
+
+
+def _which_mistakes(cell: Cell, oracle: Oracle, report: Report, manual: Manual) -> list[str]:
+    wrong = [equation.name for equation in report.equations if not equation.local_agree]
+    if not wrong:
+        return []
+    observed = observe(cell, oracle, manual=manual)
+    explained = {name: explain(cell, name, observed[name]) for name in wrong}
+    found = [sentence[0].upper() + sentence[1:] for sentence in dict.fromkeys(explained.values()) if sentence]
+    unexplained = [name for name, sentence in explained.items() if not sentence]
+    if unexplained:
+        found.append(f"No single mistake that is known here gives the numbers of {_list(unexplained)}.")
+    return found
 
 
 def _wrong_by_itself(equation: EquationReport) -> str:

@@ -1,0 +1,134 @@
+"""Which mistake gives the numbers that a wrong equation gave: found on some cases, and held to others.
+
+A sentence is given only if its formula reproduces the user's numbers to rounding in every case, those it was not
+fitted on included. Where nothing does, nothing is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from manual_rnn.bptt import forward_and_backward
+from manual_rnn.cell import Array, Cell
+from manual_rnn.testing.families import build
+from manual_rnn.testing.local import ForcedTape, Manual
+from manual_rnn.testing.mistakes.equations import initial, stepwise, summed
+from manual_rnn.testing.mistakes.factors import NAMED, constant
+from manual_rnn.testing.mistakes.formula import Formula, Observed, symbol
+from manual_rnn.testing.mistakes.own import formulas_of_own
+from manual_rnn.testing.mistakes.steps import formulas_of_steps
+from manual_rnn.testing.mistakes.sums import formulas_of_sum
+from manual_rnn.testing.mistakes.terms import Quantities
+from manual_rnn.testing.problem import Answer, Case, Oracle, Sizes, Spec
+from manual_rnn.testing.scales import previous_states
+
+SIZES = (Sizes(8, 2, 3, 8, 5), Sizes(5, 3, 7, 4, 3), Sizes(10, 3, 4, 3, 7), Sizes(7, 4, 3, 2, 2))
+"""No two dimensions of a case alike, several steps and sequences: so that no factor looks like another."""
+ROUNDING = 512
+"""Units in the last place of the array's largest number within which two formulas are the same."""
+
+
+def observe(
+    cell: Cell, oracle: Oracle, *, manual: Manual = forward_and_backward, seed: int = 0
+) -> dict[str, list[Observed]]:
+    """Every equation of ordinary cases, each fed with right values: what was computed and what is right."""
+    observed: dict[str, list[Observed]] = {}
+    cases = [[build(cell, Spec("ordinary", sizes, "float64", seed + i, 60)) for i in range(2)] for sizes in SIZES]
+    for case, (nodes, grads) in (pair for of_size in cases for pair in _answered(oracle, of_size)):
+        sizes = case.spec.sizes
+        before = previous_states(cell, case, nodes)
+        tape, back = ForcedTape(sizes.T, nodes, before), ForcedTape(sizes.T, grads, before)
+        with np.errstate(all="ignore"):
+            manual(cell, case.params, case.x, case.y, case.weights, case.initial, inputs=True, tape=tape, grads=back)
+        known = Quantities(cell, case, nodes, grads)
+        for prefix, computed, right in (("", tape.computed, nodes), ("grad_", back.computed, grads)):
+            for name, ours in computed.items():
+                observed.setdefault(f"{prefix}{name}", []).append(Observed(known, ours, right[name]))
+    return observed
+
+
+def _answered(oracle: Oracle, cases: Sequence[Case]) -> Iterator[tuple[Case, Answer]]:
+    return zip(cases, oracle([case.for_oracle() for case in cases]), strict=True)
+
+
+def explain(cell: Cell, equation: str, observed: Sequence[Observed]) -> str | None:
+    """The sentence of the simplest formula that gives the observed numbers in every case; None if there is none."""
+    if all(_same(o.right, o) for o in observed):
+        return None  # what is wrong shows in other cases only
+    with np.errstate(all="ignore"):
+        for formula in _simple(equation, observed):
+            if _gives(formula, observed):
+                return formula.sentence
+        for formula in formulas(cell, equation, observed[:1]):
+            if _gives(formula, observed):
+                return formula.sentence
+    return None
+
+
+def formulas(cell: Cell, equation: str, seen: Sequence[Observed]) -> Iterator[Formula]:
+    """All formulas for an equation, the simplest first; ``seen`` gives the constants that are measured, not guessed."""
+    if equation in summed(cell):
+        return formulas_of_sum(equation, summed(cell)[equation], seen)
+    if equation in (steps := stepwise(cell)):
+        return formulas_of_steps(equation, steps[equation], seen, rows=lambda known: range(known.T))
+    if equation in (starts := initial(cell)):
+        at_start = formulas_of_steps(equation, starts[equation], seen, rows=lambda known: [-1])
+        return (replace(formula, sentence=_of_start(formula.sentence)) for formula in at_start)
+    return formulas_of_own(cell, equation, seen)
+
+
+def _of_start(sentence: str) -> str:
+    """Step 1 by its number, where the equation holds at step 0 alone."""
+    return sentence.replace("(t+1)", "(1)").replace("(t)", "(0)")
+
+
+def _gives(formula: Formula, observed: Sequence[Observed]) -> bool:
+    return all(_same(formula.value(o.known), o) for o in observed)
+
+
+def _same(value: Array, o: Observed) -> bool:
+    if value.shape != o.ours.shape:
+        return False
+    largest = np.abs(o.ours).max() + np.abs(o.right).max()
+    return bool((np.abs(value - o.ours) <= ROUNDING * np.finfo(o.right.dtype).eps * largest).all())
+
+
+def _simple(equation: str, observed: Sequence[Observed]) -> Iterator[Formula]:
+    """What can go wrong with a right array: its sign, a factor, its dtype, its layout, a limit, a step."""
+    name, rights = symbol(equation), {id(o.known): o.right for o in observed}
+    first = observed[0]
+    power = float((first.right * first.right).sum())
+    measured = constant(float((first.ours * first.right).sum()) / power) if power else NAMED[0]
+    for factor in (*NAMED[1:], measured):
+        yield Formula(
+            f"{name} is {factor.words}.",
+            lambda known, f=factor: f.value(known.case.spec.sizes) * rights[id(known)],  # type: ignore[misc]
+        )
+    if all(_same_in_single(o) for o in observed):
+        ours = {id(o.known): o.ours for o in observed}
+        yield Formula(f"{name} has passed through float32: seven digits are right.", lambda known: ours[id(known)])
+    limit = float(np.abs(first.ours).max())
+    yield Formula(f"{name} is clipped at ±{limit:.6g}.", lambda known: np.clip(rights[id(known)], -limit, limit))
+    if first.right.ndim == 2 and first.right.shape[0] == first.right.shape[1]:
+        yield Formula(f"{name} is transposed.", lambda known: rights[id(known)].T)
+    if first.right.ndim == 3:
+        yield Formula(f"{name} is a step late.", lambda known: _shifted(rights[id(known)], 1))
+        yield Formula(f"{name} is a step early.", lambda known: _shifted(rights[id(known)], -1))
+
+
+def _same_in_single(o: Observed) -> bool:
+    """Whether the numbers agree to the digits of float32, and no further."""
+    off = np.abs(o.ours - o.right)
+    return bool((off <= 4 * np.finfo(np.float32).eps * np.abs(o.right)).all())
+
+
+def _shifted(array: Array, steps: int) -> Array:
+    shifted = np.zeros_like(array)
+    if steps > 0:
+        shifted[steps:] = array[:-steps]
+    else:
+        shifted[:steps] = array[-steps:]
+    return shifted

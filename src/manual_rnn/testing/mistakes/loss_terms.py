@@ -1,0 +1,60 @@
+"""The terms of the loss and of its gradient, and what stands in their place by mistake."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from manual_rnn import loss
+from manual_rnn.cell import Array
+from manual_rnn.testing.mistakes.terms import Given, Quantities
+
+
+def _y_hat(known: Quantities, t: int) -> Array:
+    at_t = slice(t, t + 1)
+    _, y_hat = loss.forward(known.nodes["o"][at_t], known.case.y[at_t], known.case.weights[at_t])
+    return np.asarray(y_hat[0])
+
+
+def _one_hot(known: Quantities, t: int) -> Array:
+    return np.asarray(np.eye(known.case.spec.sizes.n_out, dtype=known.x.dtype)[known.case.y[t]])
+
+
+def _log_sum(known: Quantities, t: int) -> Array:
+    return np.asarray(np.log(np.exp(known.nodes["o"][t]).sum(-1)))
+
+
+def _of_target(known: Quantities, t: int) -> Array:
+    return np.asarray(-(known.nodes["o"][t] * _one_hot(known, t)).sum(-1))
+
+
+def _over_batch(known: Quantities, t: int) -> Array:
+    o = known.nodes["o"][t]
+    exponentials = np.exp(o - o.max(-1, keepdims=True))
+    return np.asarray(exponentials / exponentials.sum())
+
+
+def _weight(known: Quantities, t: int) -> Array:
+    return np.asarray(known.case.weights[t][:, None])
+
+
+LOSS = [
+    Given("w(t) log Σ e^o(t)", lambda known, t: known.case.weights[t] * _log_sum(known, t)),
+    Given("−w(t) o_y(t)", lambda known, t: known.case.weights[t] * _of_target(known, t)),
+]
+GRAD_O = [
+    Given("w(t) ŷ(t)", lambda known, t: _weight(known, t) * _y_hat(known, t)),
+    Given("−w(t) 1_y(t)", lambda known, t: -_weight(known, t) * _one_hot(known, t)),
+]
+INSTEAD: dict[str, list[Given]] = {
+    "grad_o": [
+        Given("ŷ(t)", _y_hat),
+        Given("−1_y(t)", lambda known, t: -_one_hot(known, t)),
+        Given("w(t) o(t)", lambda known, t: _weight(known, t) * known.nodes["o"][t]),
+        Given("w(t) ŷ(t) normalised over the batch", lambda known, t: _weight(known, t) * _over_batch(known, t)),
+    ],
+    "loss": [
+        Given("log Σ e^o(t)", _log_sum),
+        Given("−o_y(t)", _of_target),
+        Given("w(t) max o(t)", lambda known, t: known.case.weights[t] * known.nodes["o"][t].max(-1)),
+    ],
+}

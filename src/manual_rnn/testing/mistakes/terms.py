@@ -1,0 +1,134 @@
+r"""Terms of which the equations of a derivation are sums, as data: so that one can be dropped, turned or shifted.
+
+A :class:`Linear` term is a matrix times a quantity at some step, $W^\top \nabla a(t+1)$; an :class:`Outer` term is a
+sum over time, $\sum_t \nabla a(t)\, h(t-1)^\top$. Each says itself in the language of the derivation and computes
+itself from the quantities that stand on the tapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from manual_rnn import affine
+from manual_rnn.cell import Array, Cell
+from manual_rnn.tape import Tape
+from manual_rnn.testing.problem import Case
+
+
+class Quantities:
+    """All that an equation can be made of: nodes, gradients and inputs at any step, zero beyond the ends."""
+
+    def __init__(self, cell: Cell, case: Case, nodes: Mapping[str, Array] | Tape, grads: Mapping[str, Array] | Tape):
+        self.cell, self.case, self.nodes, self.grads = cell, case, nodes, grads
+        self.x = case.for_oracle()["x"]
+        self.T = case.spec.sizes.T
+
+    @property
+    def nodes_by_step(self) -> list[str]:
+        """The nodes that have a row of units at every step."""
+        return [name for name in self.nodes if self.nodes[name].ndim == 3]
+
+    @property
+    def grads_by_step(self) -> list[str]:
+        """The nodes that have a gradient at every step."""
+        return [name for name in self.nodes_by_step if name in list(self.grads)]
+
+    def at(self, quantity: Quantity, t: int) -> Array:
+        """A quantity at row t + its offset, (B, n)."""
+        row = t + quantity.offset
+        if quantity.name == "1":
+            return np.ones((self.case.spec.sizes.B, 1), self.x.dtype)
+        array = self.x if quantity.name == "x" and not quantity.gradient else self._source(quantity)[quantity.name]
+        if 0 <= row < self.T:
+            return np.asarray(array[row])
+        if row == -1 and not quantity.gradient and quantity.name in self.case.initial:
+            return self.case.initial[quantity.name]
+        return np.zeros_like(array[0])
+
+    def _source(self, quantity: Quantity) -> Mapping[str, Array] | Tape:
+        return self.grads if quantity.gradient else self.nodes
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A node or its gradient at step t + offset; "1" is the constant."""
+
+    name: str
+    gradient: bool = False
+    offset: int = 0
+
+    def __str__(self) -> str:
+        if self.name == "1":
+            return "1"
+        when = f"t{self.offset:+d}".replace("-", "−") if self.offset else "t"
+        return f"{'∇' if self.gradient else ''}{self.name}({when})"
+
+
+@dataclass(frozen=True)
+class Linear:
+    """matrix · quantity at each step; without a matrix the quantity itself."""
+
+    quantity: Quantity
+    matrix: str | None = None
+    transposed: bool = False
+
+    def __str__(self) -> str:
+        if self.quantity.name == "1":
+            return str(self.matrix)
+        return f"{self.matrix or ''}{'ᵀ' if self.transposed else ''}{' ' if self.matrix else ''}{self.quantity}"
+
+    def row(self, known: Quantities, t: int) -> Array:
+        """Its value at row t, (B, m)."""
+        value = known.at(self.quantity, t)
+        if self.matrix is None:
+            return value
+        M = known.case.params[self.matrix]
+        if self.quantity.name == "1":
+            return np.broadcast_to(M, (len(value), *M.shape))
+        return value @ (M if self.transposed else M.T)
+
+
+@dataclass(frozen=True)
+class Outer:
+    """The sum over time and batch of left · rightᵀ; with the constant on the right, of left alone."""
+
+    left: Quantity
+    right: Quantity
+    transposed: bool = False
+
+    def __str__(self) -> str:
+        if self.right.name == "1":
+            return f"Σ_t {self.left}"
+        return f"(Σ_t {self.left} {self.right}ᵀ)ᵀ" if self.transposed else f"Σ_t {self.left} {self.right}ᵀ"
+
+    def by_step(self, known: Quantities) -> Array:
+        """What each step gives, (T, m, n) or (T, m)."""
+        rows = []
+        for t in range(known.T):
+            left, right = known.at(self.left, t), known.at(self.right, t)
+            if self.right.name == "1":
+                rows.append(affine.bias_gradient(left))
+            else:
+                outer = affine.weight_gradient(left, right, right.shape[-1])
+                rows.append(outer.T if self.transposed else outer)
+        return np.stack(rows)
+
+
+@dataclass(frozen=True)
+class Given:
+    """A term that is no product with a matrix: its words, and its value at a row."""
+
+    words: str
+    value: Callable[[Quantities, int], Array] = field(compare=False)
+
+    def __str__(self) -> str:
+        return self.words
+
+    def row(self, known: Quantities, t: int) -> Array:
+        return self.value(known, t)
+
+
+Term = Linear | Given
