@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from manual_rnn import __version__
-from manual_rnn.cli import info, sample, train, verify
+from manual_rnn.cli import info, mutation_score, sample, train, verify
 from manual_rnn.errors import CommandError, UsageError
 
 INTERRUPTED = 130
@@ -24,6 +24,7 @@ app = App(
 app.command(verify.verify)
 app.command(train.train)
 app.command(sample.sample)
+app.command(mutation_score.mutation_score)
 app.command(info.info)
 
 

@@ -46,8 +46,8 @@ def verify(
         One JSON document on stdout, and no table.
     """
     from manual_rnn import cells
+    from manual_rnn.cli.counting import counting
     from manual_rnn.cli.targets import find_cell
-    from manual_rnn.cli.verify_progress import count_cases
     from manual_rnn.cli.verify_table import show
 
     names = list(targets) or cells.names()
@@ -55,7 +55,7 @@ def verify(
         find_cell(name)
     start = time.monotonic()
     reports: list[Report] = []
-    with count_cases(examples * len(names)) as progress:
+    with counting("judging", examples * len(names), "cases") as progress:
         for name in names:
             reports.append(judge_target(name, examples, seed, progress))
     seconds = time.monotonic() - start

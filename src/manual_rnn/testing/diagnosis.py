@@ -74,8 +74,9 @@ def _which_mistakes(cell: Cell, oracle: Oracle, report: Report, manual: Manual) 
         return []
     observed = observe(cell, oracle, manual=manual)
     explained = {name: explain(cell, name, observed[name]) for name in wrong}
-    found = [sentence[0].upper() + sentence[1:] for sentence in dict.fromkeys(explained.values()) if sentence]
-    unexplained = [name for name, sentence in explained.items() if not sentence]
+    sentences = dict.fromkeys(formula.sentence for formula in explained.values() if formula)
+    found = [sentence[0].upper() + sentence[1:] for sentence in sentences]
+    unexplained = [name for name, formula in explained.items() if not formula]
     if unexplained:
         found.append(f"No single mistake that is known here gives the numbers of {_list(unexplained)}.")
     return found
