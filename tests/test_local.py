@@ -279,7 +279,7 @@ def test_an_exception_of_the_cell_is_passed_on_with_the_case(answered):
         raise ZeroDivisionError("mine")
 
     case, answer = answered[0]
-    with pytest.raises(CellFailure, match=r"'rnn' raised ZeroDivisionError at T=8 .*: mine") as failure:
+    with pytest.raises(CellFailure, match=r"'rnn' raised ZeroDivisionError.*mine") as failure:
         verdicts(dataclasses.replace(RNN, backward=backward), case, answer)
     assert isinstance(failure.value.__cause__, ZeroDivisionError)
 
