@@ -7,7 +7,7 @@ import pytest
 
 from manual_rnn import bptt, cells
 from manual_rnn.testing import Sizes, Spec, verdicts
-from manual_rnn.testing.end_to_end import end_to_end_verdict
+from manual_rnn.testing.end_to_end import _seen_beside, end_to_end_verdict
 from manual_rnn.testing.families import build
 from manual_rnn.testing.scales import natural_scales
 from oracle_cases import USUAL, chaotic, draw, vanished
@@ -133,6 +133,14 @@ def test_the_same_case_gets_the_same_verdict():
     first, second = end_to_end(RNN, case), end_to_end(RNN, case)
     for name, block in first.items():
         np.testing.assert_array_equal(block.budget, second[name].budget)
+
+
+def test_no_step_is_measured_better_than_its_neighbours():
+    """Three samples of the rounding can all be small by chance, at one step; hardly at three in a row."""
+    size = np.array([[1.0], [1.0], [1e-50], [0.0], [1.0]])
+    measured = np.array([[1e-10], [1e-16], [1e-66], [0.0], [1e-16]])
+    np.testing.assert_allclose(_seen_beside(measured, size), [[1e-10], [1e-10], [1e-66], [0.0], [1e-16]], rtol=1e-9)
+    np.testing.assert_array_equal(_seen_beside(measured[:, 0], size[:, 0]), measured[:, 0])
 
 
 # What cannot be decided, and true zeros

@@ -23,8 +23,8 @@ def mutation_score(*names: str, json: bool = False) -> int:
     import threadpoolctl
 
     from manual_rnn import cells
+    from manual_rnn.cli.caches import use_compilation_cache
     from manual_rnn.cli.counting import counting
-    from manual_rnn.cli.jax_setup import use_compilation_cache
     from manual_rnn.cli.targets import find_oracle
     from manual_rnn.testing.mutation import Score, mutation_score
 

@@ -94,9 +94,9 @@ def _wrong_by_itself(equation: EquationReport) -> str:
 
 def _who_stands_alone(arbitration: Arbitration) -> str:
     if not arbitration.alone:
-        return "Independent witnesses, on the smallest case that fails, cannot decide: " + "; ".join(
-            sorted({verdict.outcome for verdict in arbitration.verdicts.values()})
-        )
+        doubtful = [str(verdict) for verdict in arbitration.verdicts.values() if verdict.outcome != "agree"]
+        start = "Witnesses, on the smallest case that fails: nobody stands alone"
+        return f"{start}. {doubtful[0]}." if doubtful else f"{start}, all of them agree there."
     parts = [
         f"{party} {'stand' if party.endswith('s') else 'stands'} alone in {_list([f'grad_{name}' for name in names])}"
         for party, names in arbitration.alone.items()

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from manual_rnn.bptt import forward_and_backward
-from manual_rnn.cell import Array, Cell
+from manual_rnn.cell import Array, Cell, Nodes
 from manual_rnn.tape import Tape
 from manual_rnn.testing.problem import Answer, Case
 from manual_rnn.testing.scales import Scales, previous_states
@@ -125,6 +125,19 @@ def compare(ours: Array, truth: Array, scale: Array, terms: int) -> EquationChec
     return EquationCheck(units, bound_for(terms), undecided & ~(units > bound_for(terms)))
 
 
+def _check_returned_states(
+    cell: Cell, case: Case, nodes: Mapping[str, Array], before: Mapping[str, Array]
+) -> None:
+    """The next step starts from what the tape has; a window from what forward returns: they must be one."""
+    tape = ForcedTape(case.spec.sizes.T, nodes, before)
+    maps = Nodes(**{m.node: tape[m.node][0] for m in cell.maps})
+    with np.errstate(all="ignore"):
+        returned = cell.forward(maps, tape.previous_at(0), tape.tap)
+    for name in cell.states:
+        if name in returned and not np.array_equal(returned[name], tape[name][0], equal_nan=True):
+            raise ValueError(f"forward returns a state {name!r} that is not the {name!r} it has tapped.")
+
+
 def local_verdict(
     cell: Cell, case: Case, answer: Answer, scales: Scales, *, manual: Manual = forward_and_backward
 ) -> dict[str, EquationCheck]:
@@ -138,6 +151,7 @@ def local_verdict(
     T = case.spec.sizes.T
     tape = ForcedTape(T, nodes, before, list(nodes))
     back = ForcedTape(T, grads, before, [name for name in nodes if name in grads])
+    _check_returned_states(cell, case, nodes, before)
     with np.errstate(all="ignore"):
         manual(cell, case.params, case.x, case.y, case.weights, case.initial, inputs=True, tape=tape, grads=back)
 

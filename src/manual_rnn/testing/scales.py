@@ -103,6 +103,9 @@ def _own_equations(
         direct = cell.backward(node, prev, grad, _tap_into(backward, grads))
     _check_returned("forward", states, "each state", cell.states)
     _check_returned("backward", direct, "the gradient of each map", [m.node for m in cell.maps])
+    known = {m.node for m in cell.maps} | {f"{name}_prev" for name in cell.states}
+    if unknown := [name for name in direct if name not in known]:
+        raise ValueError(f"backward returned {_list(unknown)}; it may return {_list(sorted(known))}.")
     backward = {name: _rounded_derivative(scale, flow) for name, scale in backward.items()}
     for name in cell.states:
         if f"{name}_prev" in direct:
