@@ -242,7 +242,8 @@ def test_the_verdict_changes_nothing_that_it_was_handed(answered):
 @pytest.mark.parametrize("what", WRITE_IN_PLACE)
 def test_writing_into_what_was_handed_in_is_told_in_a_sentence(what, answered):
     case, answer = answered[0]
-    answer = tuple({name: np.array(array) for name, array in part.items()} for part in answer)  # JAX's cannot be written
+    # JAX's own arrays cannot be written.
+    answer = tuple({name: np.array(array) for name, array in part.items()} for part in answer)
     with pytest.raises(CellFailure, match=r"'rnn' writes into an array that it was handed .* must make a new one"):
         verdicts(WRITE_IN_PLACE[what], case, answer)
 
