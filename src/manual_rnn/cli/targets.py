@@ -47,7 +47,7 @@ def find_oracle(cell: Cell) -> Any:
     import reference
 
     try:
-        return reference.autodiff(cell.against or cell.name)
+        return reference.autodiff(cell.against or cell.name, readout_of=cell.states[0])
     except ValueError as error:
         raise InputError(
             f"The cell {cell.name!r} has no partner to be compared with: give it against=<one step in JAX>, "
