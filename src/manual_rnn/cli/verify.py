@@ -90,6 +90,7 @@ def _write_page(path: Path, reports: Sequence[Report], examples: int, seed: int,
 
     facts = {
         "command": shlex.join(["manual-rnn", *sys.argv[1:]]),
+        "written": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         "examples": f"{examples} a target",
         "seed": str(seed),
         "BLAS threads while judging": "1",

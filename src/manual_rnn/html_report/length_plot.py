@@ -30,7 +30,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Panel:
-    """The plot of one equation. All panels of a target have the same axes."""
+    """The plot of one equation. Its axes are those of all right, or of all wrong, equations of the target."""
 
     label: str
     name: str
@@ -62,12 +62,21 @@ class Axes:
 
 
 def panels(equations: Sequence[EquationReport]) -> list[Panel]:
-    """A panel for each equation of which any case could be decided."""
+    """A panel for each equation of which any case could be decided.
+
+    The right ones have the same axes, and so have the wrong ones: one error of 10¹⁵ units must not flatten all others.
+    """
     drawn = [equation for equation in equations if equation.by_length]
-    numbers = [n for equation in drawn for pair in equation.by_length.values() for n in pair if math.isfinite(n)]
     longest = max((T for equation in drawn for T in equation.by_length), default=1)
-    axes = Axes(longest, 10 ** math.ceil(math.log10(max([100, *numbers])) + 0.15))
-    return [_panel(equation, axes) for equation in drawn]
+    axes = {local_agree: Axes(longest, _most(drawn, local_agree)) for local_agree in (True, False)}
+    return [_panel(equation, axes[equation.local_agree]) for equation in drawn]
+
+
+def _most(equations: Sequence[EquationReport], local_agree: bool) -> float:
+    """The power of ten at the head of the axis of those that agree, or do not."""
+    lengths = [pair for e in equations if e.local_agree == local_agree for pair in e.by_length.values()]
+    finite = [number for pair in lengths for number in pair if math.isfinite(number)]
+    return float(10 ** math.ceil(math.log10(max([100, *finite])) + 0.15))
 
 
 def _panel(equation: EquationReport, axes: Axes) -> Panel:

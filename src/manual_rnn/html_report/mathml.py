@@ -10,7 +10,11 @@ from markupsafe import Markup, escape
 
 from manual_rnn.formulas import symbol
 
-NAMESPACE = "{http://www.w3.org/1998/Math/MathML}"
+ELEMENTS = {
+    *("math", "mrow", "mi", "mo", "mn", "mtext", "mspace", "mstyle", "msub", "msup", "msubsup", "mfrac", "msqrt"),
+    *("mroot", "mover", "munder", "munderover", "mtable", "mtr", "mtd", "mpadded", "mphantom", "mmultiscripts"),
+}
+ATTRIBUTES = {"display", "stretchy", "accent", "width", "mathvariant", "fence", "separator", "form", "movablelimits"}
 
 
 @cache
@@ -19,12 +23,9 @@ def mathml(latex: str) -> Markup:
     from latex2mathml.converter import convert
 
     try:
-        text = _with_functions_spaced(convert(latex))
-        # The converter hands the text inside \\text{...} on unescaped: what is no MathML must not get into the page.
-        safe = all(_is_plain(element) for element in ElementTree.fromstring(text).iter())
-    except Exception:  # it raises what it likes on LaTeX that is none
-        safe = False
-    return Markup(text) if safe else Markup("<code>{}</code>").format(escape(latex))
+        return Markup(_plain(_with_functions_spaced(convert(latex))))
+    except Exception:  # the converter raises what it likes on LaTeX that is none
+        return Markup("<code>{}</code>").format(escape(latex))
 
 
 def equation(latex: str) -> Markup:
@@ -32,9 +33,17 @@ def equation(latex: str) -> Markup:
     return Markup(", ").join(mathml(part) for part in latex.split(r", \quad "))
 
 
-def _is_plain(element: ElementTree.Element) -> bool:
-    harmless = {"display", "stretchy", "accent", "width", "mathvariant", "fence", "separator", "form", "movablelimits"}
-    return element.tag.startswith(NAMESPACE) and set(element.attrib) <= harmless
+def _plain(text: str) -> str:
+    r"""The mathematics written anew from what it consists of, without the namespace, which HTML knows.
+
+    The converter hands the text inside \text{...} on unescaped: what is no mathematics must not get into the page.
+    """
+    root = ElementTree.fromstring(text)
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+        if element.tag not in ELEMENTS or not set(element.attrib) <= ATTRIBUTES:
+            raise ValueError(f"<{element.tag}> is no mathematics.")
+    return ElementTree.tostring(root, encoding="unicode")
 
 
 def _with_functions_spaced(text: str) -> str:

@@ -94,9 +94,12 @@ def _line(equation: EquationReport) -> Line:
 
 
 def _place(worst: Worst) -> str:
-    step = "" if worst.t is None else f"step {worst.t + 1}"
-    rest = Worst(None, worst.batch, worst.index, worst.spec).place
-    return ", ".join(filter(None, (step, rest)))
+    parts = {
+        "step": None if worst.t is None else worst.t + 1,
+        "batch": worst.batch,
+        "entry": list(worst.index) or None,
+    }
+    return ", ".join(f"{name} {number}" for name, number in parts.items() if number is not None)
 
 
 def _case(worst: Worst, *, whole: bool) -> str:
