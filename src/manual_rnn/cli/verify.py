@@ -96,6 +96,7 @@ def _write_page(path: Path, reports: Sequence[Report], examples: int, seed: int,
         "BLAS threads while judging": "1",
     }
     write(path, render(reports, facts=facts, seconds=seconds))
+    print(f"The report is in {path}", file=sys.stderr)
 
 
 def judge_target(target: str, examples: int, seed: int, progress: Callable[[int], None]) -> Report:

@@ -19,15 +19,15 @@ class Level:
 NONE = Level("none", "no case")
 OPEN = Level("open", "not decided")
 AGREE = (
-    (1 / 64, Level("ok0", "up to 1/64 of the bound")),
-    (1 / 16, Level("ok1", "up to 1/16")),
-    (1 / 4, Level("ok2", "up to 1/4")),
-    (1.0, Level("ok3", "up to the bound")),
+    (1 / 64, Level("ok0", "≤ 1/64 of the bound")),
+    (1 / 16, Level("ok1", "≤ 1/16")),
+    (1 / 4, Level("ok2", "≤ 1/4")),
+    (1.0, Level("ok3", "≤ the bound")),
 )
 WRONG = (
-    (1e4, Level("bad0", "wrong: up to 10⁴ × the bound")),
-    (1e10, Level("bad1", "up to 10¹⁰ ×")),
-    (float("inf"), Level("bad2", "more")),
+    (1e4, Level("bad0", "wrong, ≤ 10⁴ × the bound")),
+    (1e10, Level("bad1", "wrong, ≤ 10¹⁰ ×")),
+    (float("inf"), Level("bad2", "wrong, more")),
 )
 LEGEND = (*(level for _, level in AGREE), OPEN, *(level for _, level in WRONG))
 

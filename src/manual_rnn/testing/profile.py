@@ -55,15 +55,16 @@ class Profile:
             columns, starts = columns_of(T)
             shares = np.maximum.reduceat(shares.reshape(T, -1).max(axis=1), starts)
             self.by_step[columns] = np.maximum(self.by_step[columns], shares)
-        self._add_length(T, float(shares.max()), bound)
+        if (largest := float(shares.max())) >= 0:
+            self._add_length(T, largest * bound, bound)
 
-    def _add_length(self, T: int, share: float, bound: float) -> None:
-        units, of = self.by_length.get(T, (UNDECIDED, 1.0))
-        if share > units / of:
-            self.by_length[T] = share * bound, bound
+    def _add_length(self, T: int, units: float, bound: float) -> None:
+        known, of = self.by_length.get(T, (UNDECIDED, 1.0))
+        if units / bound > known / of:
+            self.by_length[T] = units, bound
 
     def merge(self, other: Profile) -> None:
         """Takes in the count of another part of the cases."""
         self.by_step = np.maximum(self.by_step, other.by_step)
         for T, (units, bound) in other.by_length.items():
-            self._add_length(T, units / bound, bound)
+            self._add_length(T, units, bound)
