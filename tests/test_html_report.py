@@ -184,6 +184,16 @@ def test_every_equation_of_a_built_in_cell_is_set_as_mathematics(name):
         assert "<code>" not in equation(formula(cell, one))
 
 
+def test_a_carried_gradient_is_not_written_down_where_a_term_of_it_is_the_cells_own():
+    def backward(node, prev, grad, tap):
+        return {**RNN.backward(node, prev, grad, tap), "h_prev": 0.5 * grad.h}
+
+    leaky = Cell("leaky", RNN.forward, backward)
+    assert formula(leaky, "grad_h") is None
+    assert formula(leaky, "grad_W") == formula(RNN, "grad_W")
+    assert formula(replace(leaky, latex={"grad_h": "own"}), "grad_h") == "own"
+
+
 def test_latex_that_is_none_is_shown_as_it_is():
     assert mathml(r"\text{<b>bold</b>}") == r"<code>\text{&lt;b&gt;bold&lt;/b&gt;}</code>"
     assert mathml(r"\left( 1") == r"<code>\left( 1</code>"

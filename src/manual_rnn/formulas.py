@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from manual_rnn.cell import Affine, Cell
+import numpy as np
+
+from manual_rnn.cell import Affine, Array, Cell, Nodes
 
 
 def formula(cell: Cell, equation: str) -> str | None:
@@ -58,17 +60,36 @@ def _of_map(m: Affine) -> dict[str, str]:
 
 
 def _of_state(cell: Cell, state: str) -> dict[str, str]:
-    """The carried gradients, where a state of the step before enters through maps alone."""
-    maps = [m for m in cell.maps if m.state == state]
-    # A state that the cell also uses itself has a term that only the cell knows.
-    if not maps or len(cell.states) > 1 or len(cell.maps) > 1:
+    """The gradients that are carried back, where there is one way from step to step: through the one map."""
+    if len(cell.states) > 1 or len(cell.maps) > 1 or _goes_past_the_map(cell):
         return {}
-    h, a = symbol(state), symbol(maps[0].node)
-    way = rf"{symbol(maps[0].W)}^\top \nabla {a}"
+    (m,) = cell.maps
+    h, a = symbol(state), symbol(m.node)
+    way = rf"{symbol(m.W)}^\top \nabla {a}"
     return {
         f"grad_{state}": rf"\nabla {h}(t) = V^\top \nabla o(t) + {way}(t+1), \quad \nabla {a}(\tau+1) = 0",
         f"grad_{state}0": rf"\nabla {h}(0) = {way}(1)",
     }
+
+
+def _goes_past_the_map(cell: Cell) -> bool:
+    """Whether the cell hands back a direct gradient of the state before, a term that only the cell can write down."""
+    one = np.ones(1)
+    nodes = {m.node: one for m in cell.maps}
+
+    def tap(name: str, value: Array) -> Array:
+        nodes[name] = value
+        return value
+
+    prev = Nodes(**dict.fromkeys(cell.states, one))
+    try:
+        with np.errstate(all="ignore"):
+            states = cell.forward(Nodes(**nodes), prev, tap)
+            grad = Nodes(**dict.fromkeys(cell.states, one))
+            back = cell.backward(Nodes(**(nodes | states)), prev, grad, lambda name, value: value)
+    except Exception:  # a user's code; what is wrong with it is said elsewhere
+        return True
+    return any(name not in {m.node for m in cell.maps} for name in back)
 
 
 def _sum(terms: Iterable[str]) -> str:
