@@ -72,6 +72,9 @@ class Cell:
     """The number in the derivation of each equation that is the cell's own: ``{"h": "F2", "grad_a": "B5"}``."""
     kinks: tuple[str, ...] = ()
     """The nodes at whose zero a derivative jumps (the pre-activation of a ReLU)."""
+    latex: Mapping[str, str] = field(default_factory=dict)
+    """The equations that are the cell's own, for reports: ``{"h": r"h(t) = \\tanh a(t)"}``; those of all cells are
+    known (:mod:`manual_rnn.formulas`), and one that is not given is shown by its name alone."""
     against: Callable[..., Any] | None = None
     """The cell's partner, one pure step in JAX; None: the function of the same name in ``reference.cells``."""
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json as jsonlib
 import multiprocessing
 import os
+import shlex
+import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
@@ -29,6 +32,7 @@ def verify(
     examples: Annotated[int, Parameter(validator=validators.Number(gte=1))] = 300,
     seed: Annotated[int, Parameter(validator=validators.Number(gte=0))] = 0,
     json: bool = False,
+    report: Annotated[Path | None, Parameter(negative=())] = None,
 ) -> int:
     """Compare a hand-derived cell with jax.grad: every equation alone, at every step, and the whole gradient.
 
@@ -45,15 +49,21 @@ def verify(
         The same seed draws the same cases.
     json
         One JSON document on stdout, and no table.
+    report
+        Also write the verdict as a page, FILE.html: equations, error by time step, diagnosis. One file that needs no
+        network; a file that is there is replaced.
     """
     from manual_rnn import cells
     from manual_rnn.cli.counting import counting
     from manual_rnn.cli.targets import find_cell
     from manual_rnn.cli.verify_table import show
+    from manual_rnn.html_report.place import check_place
 
     names = list(targets) or cells.names()
     for name in names:  # all that can be wrong about a target is said before the first one is judged
         find_cell(name)
+    if report is not None:  # and so is what can be wrong about the report's place
+        check_place(report)
     start = time.monotonic()
     reports: list[Report] = []
     with counting("judging", examples * len(names), "cases") as progress:
@@ -61,6 +71,8 @@ def verify(
             reports.append(judge_target(name, examples, seed, progress))
     seconds = time.monotonic() - start
     agree = all(report.agree for report in reports)
+    if report is not None:
+        _write_page(report, reports, examples, seed, seconds)
     if json:
         document = {
             "version": 1,
@@ -72,6 +84,20 @@ def verify(
     else:
         show(reports, seconds)
     return 0 if agree else 1
+
+
+def _write_page(path: Path, reports: Sequence[Report], examples: int, seed: int, seconds: float) -> None:
+    from manual_rnn.html_report import render, write
+
+    facts = {
+        "command": shlex.join(["manual-rnn", *sys.argv[1:]]),
+        "written": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "examples": f"{examples} a target",
+        "seed": str(seed),
+        "BLAS threads while judging": "1",
+    }
+    write(path, render(reports, facts=facts, seconds=seconds))
+    print(f"The report is in {path}", file=sys.stderr)
 
 
 def judge_target(target: str, examples: int, seed: int, progress: Callable[[int], None]) -> Report:
