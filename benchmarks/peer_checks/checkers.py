@@ -115,6 +115,14 @@ def autodiff_allclose(subject: Subject) -> bool:
     return all(np.allclose(grads[name], truth[name], atol=1e-4, rtol=1e-4) for name in grads)
 
 
+def autodiff_relative(subject: Subject) -> bool:
+    """The same exact gradients and ``np.testing.assert_allclose`` as it comes: rtol 1e-7, atol 0, number by number."""
+    from peer_checks.ours import answer
+
+    truth, grads = answer(subject.case)[1], subject.gradients(subject.arrays)
+    return all(np.allclose(grads[name], truth[name], rtol=1e-7, atol=0) for name in grads)
+
+
 def end_to_end(subject: Subject) -> bool:
     """This project's end-to-end verdict alone, on the arrays that the peers see."""
     from peer_checks.ours import judged
@@ -138,6 +146,7 @@ CHECKERS = {
     "allclose": Checker("allclose", "central differences, np.allclose", allclose),
     "relative_error": Checker("rel_error", "central differences, CS231n's rel_error < 1e-4", relative_error),
     "autodiff_allclose": Checker("autodiff, 1e-4", "jax.grad, numpy-ml's assert_allclose", autodiff_allclose),
+    "autodiff_relative": Checker("autodiff, relative", "jax.grad, assert_allclose's defaults", autodiff_relative),
     "end_to_end": Checker("end to end", "this project, end-to-end verdict only", end_to_end),
     "judge": Checker("judge", "this project, both verdicts", whole_judge),
 }

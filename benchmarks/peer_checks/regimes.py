@@ -54,7 +54,7 @@ PLANTED = {
 RIGHT_ONLY = {
     "deep": Regime("deeply saturated", "T = 8, pre-activations of about 17: 1 − h² about 1e-15", "saturated", 40),
     "chaotic": Regime(
-        "chaotic", "T = 200, W of scale 4: gradients grow beyond all that differences can follow", "chaotic", 100,
+        "chaotic", "T = 200, W of scale 4: a nudge of 1e-6 leads to another trajectory", "chaotic", 100,
         Sizes(200, 1, 2, 16, 3),
     ),
 }  # fmt: skip

@@ -18,6 +18,7 @@ HIDDEN = (4, 8, 16, 32, 64)
 ROUNDS = 5
 LIMIT = 90
 """Seconds that one measurement may take before it is given up, imports included."""
+WITH_ORACLE = ("autodiff_allclose", "autodiff_relative", "end_to_end", "judge")
 ENOUGH = 5.0
 """A round that took longer than this many seconds is not repeated."""
 
@@ -63,13 +64,13 @@ def _import_what_it_needs(checker: str) -> None:
         import torch.autograd.gradcheck  # noqa: F401
     elif checker == "check_vjp":
         import jax.test_util  # noqa: F401
-    elif checker in ("autodiff_allclose", "end_to_end", "judge"):
+    elif checker in WITH_ORACLE:
         import peer_checks.ours  # noqa: F401
 
 
 def _forget_answers(checker: str) -> None:
     """The oracle's answer is part of a check, so every round asks for it anew."""
-    if checker in ("autodiff_allclose", "end_to_end", "judge"):
+    if checker in WITH_ORACLE:
         from peer_checks import ours
 
         ours._ANSWERS.clear()
