@@ -61,13 +61,16 @@ def _load(source: str) -> ModuleType:
     try:
         # What a user's file prints is not a result of ours.
         with contextlib.redirect_stdout(sys.stderr):
-            return _load_file(Path(source)) if source.endswith(".py") else importlib.import_module(source)
+            if source.endswith(".py"):
+                return _load_file(Path(source))
+            sys.path.insert(0, "")  # a module of the working folder, as python -m finds it
+            return importlib.import_module(source)
     except ModuleNotFoundError as error:
         if error.name == source.partition(".")[0]:
             raise UsageError(f"There is no module {source!r}; a file is named with its .py.") from error
-        raise RunError(failure(f"{source} could not be loaded", error)) from error
+        raise failure(f"{source} could not be loaded", error) from error
     except (Exception, SystemExit) as error:
-        raise RunError(failure(f"{source} could not be loaded", error)) from error
+        raise failure(f"{source} could not be loaded", error) from error
 
 
 def _load_file(path: Path) -> ModuleType:
@@ -75,12 +78,13 @@ def _load_file(path: Path) -> ModuleType:
     if specification is None or specification.loader is None:
         raise InputError(f"{path} is not a Python file.")
     module = importlib.util.module_from_spec(specification)
+    sys.modules[path.stem] = module  # dataclasses look themselves up there
     sys.path.insert(0, str(path.parent.resolve()))
     specification.loader.exec_module(module)
     return module
 
 
-def failure(sentence: str, error: BaseException) -> str:
+def failure(sentence: str, error: BaseException) -> RunError:
     """One sentence, and below it the traceback of the user's own code."""
     what = "called sys.exit()" if isinstance(error, SystemExit) else f"raised {type(error).__name__}: {error}"
-    return f"{sentence}: it {what}\n" + "".join(traceback.format_exception(error)).rstrip()
+    return RunError(f"{sentence}: it {what}", details="".join(traceback.format_exception(error)))

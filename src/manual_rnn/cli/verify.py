@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 
-from manual_rnn.errors import InputError, RunError
+from manual_rnn.cli.users_code import users_code
+from manual_rnn.errors import InputError
 
 if TYPE_CHECKING:
     from manual_rnn.testing import Report, Spec
@@ -46,8 +47,8 @@ def verify(
         One JSON document on stdout, and no table.
     """
     from manual_rnn import cells
+    from manual_rnn.cli.counting import counting
     from manual_rnn.cli.targets import find_cell
-    from manual_rnn.cli.verify_progress import count_cases
     from manual_rnn.cli.verify_table import show
 
     names = list(targets) or cells.names()
@@ -55,7 +56,7 @@ def verify(
         find_cell(name)
     start = time.monotonic()
     reports: list[Report] = []
-    with count_cases(examples * len(names)) as progress:
+    with counting("judging", examples * len(names), "cases") as progress:
         for name in names:
             reports.append(judge_target(name, examples, seed, progress))
     seconds = time.monotonic() - start
@@ -75,10 +76,12 @@ def verify(
 
 def judge_target(target: str, examples: int, seed: int, progress: Callable[[int], None]) -> Report:
     """Judges one target, on all cores where there are cases enough."""
+    from manual_rnn.cli.caches import keep_hypothesis_out_of_the_way
     from manual_rnn.cli.targets import find_cell, find_oracle
     from manual_rnn.testing import diagnose
     from manual_rnn.testing.strategies import draw_specs
 
+    keep_hypothesis_out_of_the_way()
     specs = draw_specs(find_cell(target), examples, seed)
     workers = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 8)
     if len(specs) < WORTH_PROCESSES or workers == 1:
@@ -86,27 +89,20 @@ def judge_target(target: str, examples: int, seed: int, progress: Callable[[int]
     else:
         tally = _judge_on_all_cores(target, specs, workers, progress)
     cell = find_cell(target)
-    return replace(tally.report(diagnose(cell, find_oracle(cell), tally)), name=target)
+    with users_code():
+        return replace(tally.report(diagnose(cell, find_oracle(cell), tally)), name=target)
 
 
 def judge_specs(target: str, specs: Sequence[Spec], progress: Callable[[int], None] = lambda count: None) -> Tally:
     """Judges these cases of a target in this process."""
-    import threadpoolctl
-
-    from manual_rnn.cli.jax_setup import use_compilation_cache
-    from manual_rnn.cli.targets import failure, find_cell, find_oracle
-    from manual_rnn.testing import CellFailure, judge
+    from manual_rnn.cli.caches import use_compilation_cache
+    from manual_rnn.cli.targets import find_cell, find_oracle
+    from manual_rnn.testing import judge
 
     use_compilation_cache()
     cell = find_cell(target)
-    try:
-        # The products are small: a second BLAS thread costs more than it brings.
-        with threadpoolctl.threadpool_limits(1):
-            return judge(cell, find_oracle(cell), specs, progress=progress)
-    except CellFailure as error:
-        raise RunError(failure(str(error), error.__cause__ or error)) from error
-    except ValueError as error:
-        raise InputError(str(error)) from error
+    with users_code():
+        return judge(cell, find_oracle(cell), specs, progress=progress)
 
 
 def _judge_on_all_cores(target: str, specs: Sequence[Spec], workers: int, progress: Callable[[int], None]) -> Tally:

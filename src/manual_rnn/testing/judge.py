@@ -49,9 +49,12 @@ def verify(
         progress: called with the number of cases judged since the last call.
 
     Raises:
-        ValueError: the cell and the oracle do not have the same nodes, or an array has the wrong shape.
-        CellFailure: the cell's own code raised an exception.
+        ValueError: there is nothing to judge; the cell and the oracle do not have the same nodes; or an array has the
+            wrong shape.
+        CellFailure: the cell's own code, or the oracle's, raised an exception.
     """
+    if examples < 1:
+        raise ValueError(f"examples is {examples}; it must be at least 1, or nothing is judged.")
     # Drawing needs Hypothesis; a judge that is handed its cases does not.
     from manual_rnn.testing.strategies import draw_specs
 
@@ -90,7 +93,11 @@ def _answered_ahead(
 
     def answer(chunk: Sequence[Spec]) -> list[tuple[Case, Answer]]:
         cases = [build(cell, spec) for spec in chunk]
-        return list(zip(cases, oracle([case.for_oracle() for case in cases]), strict=True))
+        try:
+            return list(zip(cases, oracle([case.for_oracle() for case in cases]), strict=True))
+        except (Exception, SystemExit) as error:
+            what = f"The reference of the cell {cell.name!r} {_raised(error)}"
+            raise CellFailure(f"{what} at {chunk[0].sizes}") from error
 
     with ThreadPoolExecutor(AHEAD) as pool:
         waiting = deque(pool.submit(answer, chunk) for chunk in chunks[:AHEAD])
@@ -116,7 +123,9 @@ def verdicts(
                 f"step before, or an incoming gradient), at {case.spec.sizes}; it must make a new one"
             ) from error
         raise ValueError(f"The cell {cell.name!r} at {case.spec.sizes}: {error}") from error
-    except Exception as error:
-        raise CellFailure(
-            f"The cell {cell.name!r} raised {type(error).__name__} at {case.spec.sizes}: {error}"
-        ) from error
+    except (Exception, SystemExit) as error:
+        raise CellFailure(f"The cell {cell.name!r} {_raised(error)} at {case.spec.sizes}") from error
+
+
+def _raised(error: BaseException) -> str:
+    return "called sys.exit()" if isinstance(error, SystemExit) else f"raised {type(error).__name__}: {error}"
