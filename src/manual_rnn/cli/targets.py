@@ -6,13 +6,13 @@ import contextlib
 import importlib
 import importlib.util
 import sys
-import traceback
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from manual_rnn import cells
 from manual_rnn.cell import Cell
+from manual_rnn.cli.tracebacks import failure
 from manual_rnn.errors import InputError, RunError, UsageError
 
 
@@ -44,8 +44,18 @@ def find_cell(target: str) -> Cell:
 
 def find_oracle(cell: Cell) -> Any:
     """The autodiff of a cell's partner: the one place where the manual and the reference package meet."""
-    import reference
+    from manual_rnn.cli.kept_answers import kept_for
 
+    kept = kept_for(cell.against or cell.name)
+    return kept or find_autodiff(cell)
+
+
+def find_autodiff(cell: Cell) -> Any:
+    """The autodiff itself, with its compiled functions kept on this machine."""
+    import reference
+    from manual_rnn.cli.jax_setup import use_compilation_cache
+
+    use_compilation_cache()
     try:
         return reference.autodiff(cell.against or cell.name)
     except ValueError as error:
@@ -78,9 +88,3 @@ def _load_file(path: Path) -> ModuleType:
     sys.path.insert(0, str(path.parent.resolve()))
     specification.loader.exec_module(module)
     return module
-
-
-def failure(sentence: str, error: BaseException) -> str:
-    """One sentence, and below it the traceback of the user's own code."""
-    what = "called sys.exit()" if isinstance(error, SystemExit) else f"raised {type(error).__name__}: {error}"
-    return f"{sentence}: it {what}\n" + "".join(traceback.format_exception(error)).rstrip()

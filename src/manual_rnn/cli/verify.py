@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
@@ -28,37 +29,47 @@ def verify(
     examples: Annotated[int, Parameter(validator=validators.Number(gte=1))] = 300,
     seed: Annotated[int, Parameter(validator=validators.Number(gte=0))] = 0,
     json: bool = False,
+    csv: Path | None = None,
+    time_limit: Annotated[float, Parameter(validator=validators.Number(gte=0))] = 30.0,
 ) -> int:
     """Compare a hand-derived cell with jax.grad: every equation alone, at every step, and the whole gradient.
 
     Exit code 0: all agree. 1: some equation disagrees; the table says which, where, and by how much.
+    4: none disagrees, but the code of a target failed: an exception, a crash, the time limit.
 
     Parameters
     ----------
     targets
         Built-in cells (rnn, rnn_relu, ...), path/to/file.py:NAME or module:NAME, NAME being a manual_rnn.Cell.
-        None: all built-in cells.
+        None: all built-in cells. students/*.py:NAME stands for each file that matches. Code of your own runs in a
+        process of its own; several files, or a pattern, are a class: one row each, and one that fails spoils no other.
     examples
         Cases drawn for each target, in even shares over the families.
     seed
         The same seed draws the same cases.
     json
         One JSON document on stdout, and no table.
+    csv
+        A file for the verdicts, a row a target, beside the table or the JSON document.
+    time_limit
+        Seconds that code of your own may take to load, and again for each group of up to 64 cases. 0: no limit.
     """
-    from manual_rnn import cells
-    from manual_rnn.cli.targets import find_cell
+    from manual_rnn.cli.class_table import check_csv, show_class, write_csv
+    from manual_rnn.cli.class_targets import expand
+    from manual_rnn.cli.verify_own import exit_code, judge_all
     from manual_rnn.cli.verify_progress import count_cases
     from manual_rnn.cli.verify_table import show
+    from manual_rnn.testing import Report
 
-    names = list(targets) or cells.names()
-    for name in names:  # all that can be wrong about a target is said before the first one is judged
-        find_cell(name)
+    chosen = expand(targets)  # what can be wrong about a target's name is said before the first one is judged
+    if csv is not None:
+        check_csv(csv)
     start = time.monotonic()
-    reports: list[Report] = []
-    with count_cases(examples * len(names)) as progress:
-        for name in names:
-            reports.append(judge_target(name, examples, seed, progress))
+    with count_cases(examples * len(chosen.names)) as progress:
+        reports = judge_all(chosen, examples=examples, seed=seed, time_limit=time_limit, progress=progress)
     seconds = time.monotonic() - start
+    if csv is not None:
+        write_csv(csv, reports)
     agree = all(report.agree for report in reports)
     if json:
         document = {
@@ -68,9 +79,11 @@ def verify(
             "targets": [report.as_dict() for report in reports],
         }
         print(jsonlib.dumps(document, allow_nan=False))
+    elif chosen.are_a_class:
+        show_class(reports, seconds)
     else:
-        show(reports, seconds)
-    return 0 if agree else 1
+        show([report for report in reports if isinstance(report, Report)], seconds)
+    return exit_code(reports)
 
 
 def judge_target(target: str, examples: int, seed: int, progress: Callable[[int], None]) -> Report:
@@ -93,18 +106,17 @@ def judge_specs(target: str, specs: Sequence[Spec], progress: Callable[[int], No
     """Judges these cases of a target in this process."""
     import threadpoolctl
 
-    from manual_rnn.cli.jax_setup import use_compilation_cache
-    from manual_rnn.cli.targets import failure, find_cell, find_oracle
+    from manual_rnn.cli.targets import find_cell, find_oracle
+    from manual_rnn.cli.tracebacks import own_traceback
     from manual_rnn.testing import CellFailure, judge
 
-    use_compilation_cache()
     cell = find_cell(target)
     try:
         # The products are small: a second BLAS thread costs more than it brings.
         with threadpoolctl.threadpool_limits(1):
             return judge(cell, find_oracle(cell), specs, progress=progress)
     except CellFailure as error:
-        raise RunError(failure(str(error), error.__cause__ or error)) from error
+        raise RunError(f"{error}\n{own_traceback(error.__cause__ or error)}") from error
     except ValueError as error:
         raise InputError(str(error)) from error
 

@@ -1,0 +1,63 @@
+"""A target that came to no verdict, in the place that its report would have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from manual_rnn.cli.tracebacks import failure, has_own_frames
+from manual_rnn.errors import CommandError, InputError, RunError, UsageError
+
+
+@dataclass(frozen=True)
+class Failed:
+    """What happened to a target: one sentence and, where there is one, the user's own traceback below."""
+
+    name: str
+    kind: str
+    """As in the contract's errors: usage (no such name), input (no cell), failed (exception, crash, time limit)."""
+    message: str
+
+    @property
+    def agree(self) -> bool:
+        return False
+
+    @property
+    def blame(self) -> list[str]:
+        """No equation: none was judged to its end."""
+        return []
+
+    @property
+    def diagnosis(self) -> tuple[str, ...]:
+        """The sentence alone."""
+        return (self.message.partition("\n")[0].rstrip(":"),)
+
+    @property
+    def error(self) -> CommandError:
+        """The same as the error with which a command ends that was asked for this target alone."""
+        errors = {error.kind: error for error in (UsageError, InputError, RunError)}
+        return errors[self.kind](self.message)
+
+    def as_dict(self) -> dict[str, Any]:
+        """All keys that a judged target has in the JSON document, so that its readers do not break; and "error"."""
+        counts = dict.fromkeys(("examples", "shapes", "max_length", "ill_conditioned", "undecided"), 0)
+        return {
+            "name": self.name,
+            "agree": False,
+            **counts,
+            "families": {},
+            "equations": [],
+            "blame": [],
+            "diagnosis": list(self.diagnosis),
+            "error": {"kind": self.kind, "message": self.message},
+        }
+
+
+def failed(name: str, error: BaseException) -> Failed:
+    """What an exception means that came out of judging a target."""
+    cause = error.__cause__
+    if isinstance(error, InputError) and cause is not None and has_own_frames(cause):
+        return Failed(name, RunError.kind, failure(f"{name} failed while it was judged", cause))
+    if isinstance(error, CommandError):
+        return Failed(name, error.kind, str(error))
+    return Failed(name, RunError.kind, failure(f"{name} failed while it was judged", error))
