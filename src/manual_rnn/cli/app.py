@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from manual_rnn import __version__
-from manual_rnn.cli import info, sample, train, verify
+from manual_rnn.cli import info, new_cell, sample, train, verify
 from manual_rnn.errors import CommandError, UsageError
 
 INTERRUPTED = 130
@@ -22,6 +22,7 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 app.command(verify.verify)
+app.command(new_cell.new_cell)
 app.command(train.train)
 app.command(sample.sample)
 app.command(info.info)

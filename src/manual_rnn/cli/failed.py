@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from manual_rnn.cli.tracebacks import failure, has_own_frames
+from manual_rnn.cli.tracebacks import failure, has_own_frames, own_traceback
 from manual_rnn.errors import CommandError, InputError, RunError, UsageError
 
 
@@ -55,9 +56,16 @@ class Failed:
 
 def failed(name: str, error: BaseException) -> Failed:
     """What an exception means that came out of judging a target."""
-    cause = error.__cause__
-    if isinstance(error, InputError) and cause is not None and has_own_frames(cause):
-        return Failed(name, RunError.kind, failure(f"{name} failed while it was judged", cause))
+    own = next((cause for cause in _causes(error) if has_own_frames(cause)), None)
+    if isinstance(error, InputError) and own is not None:  # a ValueError, which was the user's code's and not ours
+        return Failed(name, RunError.kind, f"{error}\n{own_traceback(own)}")
     if isinstance(error, CommandError):
         return Failed(name, error.kind, str(error))
-    return Failed(name, RunError.kind, failure(f"{name} failed while it was judged", error))
+    return Failed(name, RunError.kind, failure(f"{name} failed while it was judged", own or error))
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__

@@ -15,7 +15,8 @@ OURS = (str(PACKAGE), str(PACKAGE.with_name("reference")), sysconfig.get_path("s
 
 def failure(sentence: str, error: BaseException) -> str:
     """One sentence, and below it the traceback from where the user's own code was entered."""
-    what = "called sys.exit()" if isinstance(error, SystemExit) else f"raised {type(error).__name__}: {error}"
+    said = f": {error}" if str(error) else ""
+    what = "called sys.exit()" if isinstance(error, SystemExit) else f"raised {type(error).__name__}{said}"
     return f"{sentence}: it {what}\n{own_traceback(error)}".rstrip()
 
 
@@ -39,4 +40,4 @@ def has_own_frames(error: BaseException) -> bool:
 def is_own(file: str) -> bool:
     """Whether a frame's file is the user's: not of this package, the reference, the interpreter or a library."""
     installed = {"site-packages", "dist-packages"} & set(Path(file).parts)
-    return not (installed or file.startswith(("<frozen", *OURS)))
+    return not (installed or file.startswith(("<frozen", "<string>", *OURS)))

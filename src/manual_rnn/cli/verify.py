@@ -107,7 +107,7 @@ def judge_specs(target: str, specs: Sequence[Spec], progress: Callable[[int], No
     import threadpoolctl
 
     from manual_rnn.cli.targets import find_cell, find_oracle
-    from manual_rnn.cli.tracebacks import own_traceback
+    from manual_rnn.cli.tracebacks import has_own_frames, own_traceback
     from manual_rnn.testing import CellFailure, judge
 
     cell = find_cell(target)
@@ -116,7 +116,9 @@ def judge_specs(target: str, specs: Sequence[Spec], progress: Callable[[int], No
         with threadpoolctl.threadpool_limits(1):
             return judge(cell, find_oracle(cell), specs, progress=progress)
     except CellFailure as error:
-        raise RunError(f"{error}\n{own_traceback(error.__cause__ or error)}") from error
+        cause = error.__cause__ or error
+        below = f"\n{own_traceback(cause)}" if has_own_frames(cause) else ""
+        raise RunError(f"{error}{below}") from error
     except ValueError as error:
         raise InputError(str(error)) from error
 

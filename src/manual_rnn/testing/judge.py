@@ -16,6 +16,7 @@ from manual_rnn.testing.families import build
 from manual_rnn.testing.local import EquationCheck, Manual, local_verdict
 from manual_rnn.testing.problem import Answer, Case, Oracle, Sizes, Spec
 from manual_rnn.testing.report import Report
+from manual_rnn.testing.returned import wrong_return
 from manual_rnn.testing.scales import natural_scales
 from manual_rnn.testing.tally import Tally
 
@@ -26,7 +27,7 @@ AHEAD = 3
 
 
 class CellFailure(Exception):
-    """The manual pass raised an exception, which is this one's cause; the sentence says on which case."""
+    """The cell or its partner raised an exception, which is this one's cause; the sentence says on which case."""
 
 
 def verify(
@@ -50,7 +51,7 @@ def verify(
 
     Raises:
         ValueError: the cell and the oracle do not have the same nodes, or an array has the wrong shape.
-        CellFailure: the cell's own code raised an exception.
+        CellFailure: the cell's own code, or its partner's, raised an exception.
     """
     # Drawing needs Hypothesis; a judge that is handed its cases does not.
     from manual_rnn.testing.strategies import draw_specs
@@ -90,7 +91,15 @@ def _answered_ahead(
 
     def answer(chunk: Sequence[Spec]) -> list[tuple[Case, Answer]]:
         cases = [build(cell, spec) for spec in chunk]
-        return list(zip(cases, oracle([case.for_oracle() for case in cases]), strict=True))
+        try:
+            return list(zip(cases, oracle([case.for_oracle() for case in cases]), strict=True))
+        except ValueError:
+            raise
+        except Exception as error:
+            said = str(error).partition("\n")[0]
+            raise CellFailure(
+                f"The partner of the cell {cell.name!r} raised {type(error).__name__} at {chunk[0].sizes}: {said}"
+            ) from error
 
     with ThreadPoolExecutor(AHEAD) as pool:
         waiting = deque(pool.submit(answer, chunk) for chunk in chunks[:AHEAD])
@@ -109,14 +118,19 @@ def verdicts(
             scales = natural_scales(cell, case, answer)
         local = local_verdict(cell, case, answer, scales, manual=manual)
         return local, end_to_end_verdict(cell, case, answer, scales, manual=manual)
-    except ValueError as error:
-        if "read-only" in str(error):
-            raise CellFailure(
-                f"The cell {cell.name!r} writes into an array that it was handed (a node of the tape, a state of the "
-                f"step before, or an incoming gradient), at {case.spec.sizes}; it must make a new one"
-            ) from error
-        raise ValueError(f"The cell {cell.name!r} at {case.spec.sizes}: {error}") from error
     except Exception as error:
-        raise CellFailure(
-            f"The cell {cell.name!r} raised {type(error).__name__} at {case.spec.sizes}: {error}"
-        ) from error
+        raise _as_it_is(cell, case, error) from error
+
+
+def _as_it_is(cell: Cell, case: Case, error: Exception) -> Exception:
+    """What an exception says about the cell: its own failure, or what it hands back or writes into."""
+    sizes = case.spec.sizes
+    if "read-only" in str(error) and isinstance(error, ValueError):
+        return CellFailure(
+            f"The cell {cell.name!r} writes into an array that it was handed (a node of the tape, a state of the "
+            f"step before, or an incoming gradient), at {sizes}; it must make a new one"
+        )
+    returned = wrong_return(cell, case)
+    if returned or isinstance(error, ValueError):
+        return ValueError(f"The cell {cell.name!r} at {sizes}: {returned or error}")
+    return CellFailure(f"The cell {cell.name!r} raised {type(error).__name__} at {sizes}: {error}")
