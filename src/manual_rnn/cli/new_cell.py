@@ -33,7 +33,7 @@ def new_cell(name: str, /, *, out: Path | None = None) -> int:
         raise UsageError(f"{path} is there already; it is not overwritten. Name another file with --out.") from error
     except OSError as error:
         raise InputError(f"{path} could not be written: {error.strerror or error}.") from error
-    print(path)
+    print(path, flush=True)
     print(f"Next: manual-rnn verify {shlex.quote(f'{path}:{name}')}", file=sys.stderr)
     return 0
 
