@@ -4,7 +4,7 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-from manual_rnn.cli.jax_setup import use_compilation_cache
+from manual_rnn.cli.caches import use_compilation_cache
 
 COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("dev", max_examples=30, **COMMON)

@@ -8,7 +8,7 @@ B6 = "affine.bias_gradient(grad_a))  # (B6)"
 B7 = "affine.weight_gradient(grad_a, tape.previous(m.state), grad_a.shape[-1])"
 B8 = "affine.weight_gradient(grad_a, x, params[m.U].shape[1])"
 B9 = "affine.input_gradient(params[m.U], grads[m.node]) for"
-B10 = "np.asarray(carried[name]))  # (B10)"
+B10 = "carried[name])  # (B10)"
 CARRY = "local[m.node] @ params[m.W]"
 F1 = "getattr(prev, m.state) @ W_T[m.node] + from_input[m.node][t]"
 
@@ -68,5 +68,5 @@ MISTAKES = [
             ("grad_x",)),
     Mistake("the initial state's gradient is zeros", "bptt", B10, f"0 * {B10}", ("grad_h0",)),
     Mistake("the first step's loss counted as the initial state's", "bptt", B10,
-            "np.asarray(carried[name]) + from_readout[0])", ("grad_h0",)),
+            "carried[name] + from_readout[0])", ("grad_h0",)),
 ]  # fmt: skip

@@ -50,15 +50,16 @@ def go_back(
 
     ``from_readout`` (T, B, n_hidden) is Vᵀ ∇o(t), the part of ∇h(t) that comes from the loss of step t.
     """
-    carried: dict[str, Array | float] = dict.fromkeys(cell.states, 0.0)
+    nothing = {name: np.zeros_like(tape[name][0]) for name in cell.states}
+    carried = nothing
     for t in reversed(range(tape.T)):
         grads.t = t
         grad = Nodes()
         for name in cell.states:
-            direct = from_readout[t] if name == cell.states[0] else np.zeros_like(tape[name][t])
+            direct = from_readout[t] if name == cell.states[0] else nothing[name]
             setattr(grad, name, grads.tap(name, direct + carried[name]))  # (B4)
         local = cell.backward(tape.at(t), tape.previous_at(t), grad, grads.tap)  # (B5)
-        carried = {name: local.get(f"{name}_prev", 0.0) for name in cell.states}
+        carried = {name: local.get(f"{name}_prev", nothing[name]) for name in cell.states}
         for m in cell.maps:
             carried[m.state] = carried[m.state] + local[m.node] @ params[m.W]  # Wᵀ ∇a(t), for (B4) of step t − 1
 
@@ -71,7 +72,7 @@ def go_back(
         by_map = [affine.input_gradient(params[m.U], grads[m.node]) for m in cell.maps]
         grads.tap_all("x", sum(by_map[1:], start=by_map[0]))  # (B9)
     for name in cell.states:
-        grads.tap_all(f"{name}0", np.asarray(carried[name]))  # (B10)
+        grads.tap_all(f"{name}0", carried[name])  # (B10)
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,8 @@ def loss_and_gradients(
             names the array, what it is and what it should be.
     """
     check_problem(cell, params, x, y, initial, weights)
+    if weights is not None and reduction != "sum":
+        raise ValueError(f"Both weights and reduction={reduction!r} are given; the weights say all a reduction can.")
     T, B = y.shape
     dtype = np.result_type(*params.values())
     if weights is None:

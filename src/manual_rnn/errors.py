@@ -2,10 +2,17 @@
 
 
 class CommandError(Exception):
-    """A failure that the user is told in one sentence: what was given, what was expected, what to do."""
+    """A failure that the user is told in one sentence: what was given, what was expected, what to do.
+
+    ``details`` stands below it on stderr: the traceback of the user's own code.
+    """
 
     exit_code = 1
     kind = "error"
+
+    def __init__(self, message: str, *, details: str = "") -> None:
+        super().__init__(message)
+        self.details = details
 
 
 class UsageError(CommandError):
@@ -27,3 +34,10 @@ class RunError(CommandError):
 
     exit_code = 4
     kind = "failed"
+
+
+class Interrupted(CommandError):
+    """Ctrl-C."""
+
+    exit_code = 130
+    kind = "interrupted"

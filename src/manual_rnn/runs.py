@@ -42,7 +42,7 @@ class RunFolder:
             UsageError: the path exists; with ``overwrite``, it exists and is no run folder.
             InputError: the folder cannot be made or written.
         """
-        if path.exists() and not overwrite:
+        if os.path.lexists(path) and not overwrite:
             raise UsageError(f"{path} exists already; name another folder with --out, or say --overwrite.")
         if path.exists() and not (path / CONFIG).is_file():
             raise UsageError(f"{path} has no {CONFIG}: it is no run folder, and --overwrite leaves it alone.")

@@ -12,12 +12,15 @@ import numpy as np
 
 from manual_rnn import bptt, readout
 from manual_rnn.cell import Array, Cell
+from manual_rnn.errors import RunError
 from manual_rnn.tape import Tape
 from manual_rnn.text import Vocabulary
 
 
 def probabilities(o: Array, temperature: float) -> Array:
     """The distribution (n,) of the next id from the logits o (n,), in float64."""
+    if not np.isfinite(o).all():
+        raise RunError("The model cannot be sampled from: its logits are not finite, for its weights are too large.")
     shifted = o.astype(np.float64) - o.max()
     if temperature == 0:
         greedy: Array = np.eye(1, len(o), int(shifted.argmax()))[0]

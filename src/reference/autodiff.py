@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, partial
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -75,7 +75,7 @@ def _of_case(stacked: Mapping[str, Any], i: int) -> dict[str, np.ndarray]:
     return {name: array[i] for name, array in stacked.items()}
 
 
-@cache
+@lru_cache(maxsize=2)  # compiled code is never small: a process that judges fifty cells must let go of it
 def _compiled(step: Step) -> Callable[[Problem], Any]:
     return jax.jit(jax.vmap(partial(nodes_and_gradients, step)), compiler_options=NO_FUSION)
 

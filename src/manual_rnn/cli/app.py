@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+import traceback
 from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
 
 from manual_rnn import __version__
-from manual_rnn.cli import info, new_cell, sample, train, verify
-from manual_rnn.errors import CommandError, UsageError
-
-INTERRUPTED = 130
+from manual_rnn.cli import info, mutation_score, new_cell, sample, train, verify
+from manual_rnn.errors import CommandError, Interrupted, RunError, UsageError
 
 app = App(
     name="manual-rnn",
@@ -25,6 +24,7 @@ app.command(verify.verify)
 app.command(new_cell.new_cell)
 app.command(train.train)
 app.command(sample.sample)
+app.command(mutation_score.mutation_score)
 app.command(info.info)
 
 
@@ -38,17 +38,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CommandError as error:
         return _report(error, given)
     except KeyboardInterrupt:
-        print("manual-rnn: interrupted.", file=sys.stderr)
-        return INTERRUPTED
+        return _report(Interrupted("interrupted."), given)
     except BrokenPipeError:  # the reader of our stdout has gone (head, say): nothing is left to be told
         sys.stderr.close()
         return 0
+    except MemoryError:
+        return _report(RunError("There is not enough memory for this; try smaller sizes."), given)
+    except Exception as error:
+        sentence = f"This is a mistake of manual-rnn's own ({type(error).__name__}: {error}); please report it."
+        return _report(RunError(sentence, details=traceback.format_exc()), given)
     return code if isinstance(code, int) else 0
 
 
 def _report(error: CommandError, given: Sequence[str]) -> int:
-    if "--json" in given:
+    if any(argument in ("--json", "--json=true", "--json=True", "--json=1") for argument in given):
         print(json.dumps({"version": 1, "error": {"kind": error.kind, "message": str(error)}}))
     else:
         print(f"manual-rnn: {error}", file=sys.stderr)
+    if error.details:
+        print(error.details.rstrip(), file=sys.stderr)
     return error.exit_code

@@ -24,7 +24,7 @@ def out_of_time(target: str, child: Child, stack: Path) -> Failed:
     at, frames = _where(stack)
     printing = " while it printed without end" if child.printed_bytes > MUCH else ""
     sentence = f"{target} came to no end within {child.limit:g} s{printing}{at}; --time-limit allows for more."
-    return Failed(target, RunError.kind, f"{sentence}\n{frames}".rstrip())
+    return Failed(target, RunError.kind, sentence, frames)
 
 
 def crash(target: str, child: Child, stack: Path) -> Failed:
@@ -34,10 +34,10 @@ def crash(target: str, child: Child, stack: Path) -> Failed:
         at, frames = _where(stack)
         name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
         hint = " (too much memory, perhaps)" if name == "SIGKILL" else ""
-        return Failed(target, RunError.kind, f"{target} crashed with {name}{hint}{at}.\n{frames}".rstrip())
+        return Failed(target, RunError.kind, f"{target} crashed with {name}{hint}{at}.", frames)
     sentence = f"{target} ended its own process with exit code {code}, before there was a verdict."
     last = child.printed.decode(errors="replace").strip().splitlines()[-5:]
-    return Failed(target, RunError.kind, "\n".join([sentence, *last]))
+    return Failed(target, RunError.kind, sentence, "\n".join(last))
 
 
 def _where(stack: Path) -> tuple[str, str]:

@@ -12,12 +12,14 @@ from manual_rnn.errors import CommandError, InputError, RunError, UsageError
 
 @dataclass(frozen=True)
 class Failed:
-    """What happened to a target: one sentence and, where there is one, the user's own traceback below."""
+    """What happened to a target, in one sentence."""
 
     name: str
     kind: str
     """As in the contract's errors: usage (no such name), input (no cell), failed (exception, crash, time limit)."""
     message: str
+    details: str = ""
+    """The traceback of the user's own code, where there is one."""
 
     @property
     def agree(self) -> bool:
@@ -31,13 +33,13 @@ class Failed:
     @property
     def diagnosis(self) -> tuple[str, ...]:
         """The sentence alone."""
-        return (self.message.partition("\n")[0].rstrip(":"),)
+        return (" ".join(self.message.split()),)
 
     @property
     def error(self) -> CommandError:
         """The same as the error with which a command ends that was asked for this target alone."""
         errors = {error.kind: error for error in (UsageError, InputError, RunError)}
-        return errors[self.kind](self.message)
+        return errors[self.kind](self.message, details=self.details)
 
     def as_dict(self) -> dict[str, Any]:
         """All keys that a judged target has in the JSON document, so that its readers do not break; and "error"."""
@@ -50,7 +52,7 @@ class Failed:
             "equations": [],
             "blame": [],
             "diagnosis": list(self.diagnosis),
-            "error": {"kind": self.kind, "message": self.message},
+            "error": {"kind": self.kind, "message": self.message, "details": self.details},
         }
 
 
@@ -58,10 +60,11 @@ def failed(name: str, error: BaseException) -> Failed:
     """What an exception means that came out of judging a target."""
     own = next((cause for cause in _causes(error) if has_own_frames(cause)), None)
     if isinstance(error, InputError) and own is not None:  # a ValueError, which was the user's code's and not ours
-        return Failed(name, RunError.kind, f"{error}\n{own_traceback(own)}")
+        return Failed(name, RunError.kind, str(error), own_traceback(own))
     if isinstance(error, CommandError):
-        return Failed(name, error.kind, str(error))
-    return Failed(name, RunError.kind, failure(f"{name} failed while it was judged", own or error))
+        return Failed(name, error.kind, str(error), error.details)
+    told = failure(f"{name} failed while it was judged", own or error)
+    return Failed(name, told.kind, str(told), told.details)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -55,10 +55,12 @@ def use_kept(partner: str, path: Path) -> None:
 
 def keep(partner: str, examples: int, seed: int, path: Path) -> None:
     """Writes the answers to all cases that a cell with this partner is judged and diagnosed on."""
+    from manual_rnn.cli.caches import keep_hypothesis_out_of_the_way
     from manual_rnn.testing.families import build
     from manual_rnn.testing.mistakes.explain import observe
     from manual_rnn.testing.strategies import draw_specs
 
+    keep_hypothesis_out_of_the_way()
     cell = cells.get(partner)
     answers: dict[bytes, Answer] = {}
 

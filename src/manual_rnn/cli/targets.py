@@ -13,7 +13,7 @@ from typing import Any
 from manual_rnn import cells
 from manual_rnn.cell import Cell
 from manual_rnn.cli.tracebacks import failure
-from manual_rnn.errors import InputError, RunError, UsageError
+from manual_rnn.errors import InputError, UsageError
 
 
 def find_cell(target: str) -> Cell:
@@ -46,14 +46,13 @@ def find_oracle(cell: Cell) -> Any:
     """The autodiff of a cell's partner: the one place where the manual and the reference package meet."""
     from manual_rnn.cli.kept_answers import kept_for
 
-    kept = kept_for(cell.against or cell.name)
-    return kept or find_autodiff(cell)
+    return kept_for(cell.against or cell.name) or find_autodiff(cell)
 
 
 def find_autodiff(cell: Cell) -> Any:
     """The autodiff itself, with its compiled functions kept on this machine."""
     import reference
-    from manual_rnn.cli.jax_setup import use_compilation_cache
+    from manual_rnn.cli.caches import use_compilation_cache
 
     use_compilation_cache()
     try:
@@ -71,13 +70,16 @@ def _load(source: str) -> ModuleType:
     try:
         # What a user's file prints is not a result of ours.
         with contextlib.redirect_stdout(sys.stderr):
-            return _load_file(Path(source)) if source.endswith(".py") else importlib.import_module(source)
+            if source.endswith(".py"):
+                return _load_file(Path(source))
+            sys.path.insert(0, "")  # a module of the working folder, as python -m finds it
+            return importlib.import_module(source)
     except ModuleNotFoundError as error:
         if error.name == source.partition(".")[0]:
             raise UsageError(f"There is no module {source!r}; a file is named with its .py.") from error
-        raise RunError(failure(f"{source} could not be loaded", error)) from error
+        raise failure(f"{source} could not be loaded", error) from error
     except (Exception, SystemExit) as error:
-        raise RunError(failure(f"{source} could not be loaded", error)) from error
+        raise failure(f"{source} could not be loaded", error) from error
 
 
 def _load_file(path: Path) -> ModuleType:
@@ -85,6 +87,7 @@ def _load_file(path: Path) -> ModuleType:
     if specification is None or specification.loader is None:
         raise InputError(f"{path} is not a Python file.")
     module = importlib.util.module_from_spec(specification)
+    sys.modules[path.stem] = module  # dataclasses look themselves up there
     sys.path.insert(0, str(path.parent.resolve()))
     specification.loader.exec_module(module)
     return module

@@ -7,17 +7,18 @@ import traceback
 from pathlib import Path
 
 import manual_rnn
+from manual_rnn.errors import RunError
 
 PACKAGE = Path(manual_rnn.__file__).parent
 OURS = (str(PACKAGE), str(PACKAGE.with_name("reference")), sysconfig.get_path("stdlib"))
 """The frames in these folders say nothing to someone whose own file failed."""
 
 
-def failure(sentence: str, error: BaseException) -> str:
+def failure(sentence: str, error: BaseException) -> RunError:
     """One sentence, and below it the traceback from where the user's own code was entered."""
     said = f": {error}" if str(error) else ""
     what = "called sys.exit()" if isinstance(error, SystemExit) else f"raised {type(error).__name__}{said}"
-    return f"{sentence}: it {what}\n{own_traceback(error)}".rstrip()
+    return RunError(f"{sentence}: it {what}", details=own_traceback(error))
 
 
 def own_traceback(error: BaseException) -> str:

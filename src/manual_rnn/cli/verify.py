@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 
-from manual_rnn.errors import InputError, RunError
+from manual_rnn.cli.users_code import users_code
+from manual_rnn.errors import InputError
 
 if TYPE_CHECKING:
     from manual_rnn.testing import Report, Spec
@@ -56,8 +57,8 @@ def verify(
     """
     from manual_rnn.cli.class_table import check_csv, show_class, write_csv
     from manual_rnn.cli.class_targets import expand
+    from manual_rnn.cli.counting import counting
     from manual_rnn.cli.verify_own import exit_code, judge_all
-    from manual_rnn.cli.verify_progress import count_cases
     from manual_rnn.cli.verify_table import show
     from manual_rnn.testing import Report
 
@@ -65,7 +66,7 @@ def verify(
     if csv is not None:
         check_csv(csv)
     start = time.monotonic()
-    with count_cases(examples * len(chosen.names)) as progress:
+    with counting("judging", examples * len(chosen.names), "cases") as progress:
         reports = judge_all(chosen, examples=examples, seed=seed, time_limit=time_limit, progress=progress)
     seconds = time.monotonic() - start
     if csv is not None:
@@ -88,10 +89,12 @@ def verify(
 
 def judge_target(target: str, examples: int, seed: int, progress: Callable[[int], None]) -> Report:
     """Judges one target, on all cores where there are cases enough."""
+    from manual_rnn.cli.caches import keep_hypothesis_out_of_the_way
     from manual_rnn.cli.targets import find_cell, find_oracle
     from manual_rnn.testing import diagnose
     from manual_rnn.testing.strategies import draw_specs
 
+    keep_hypothesis_out_of_the_way()
     specs = draw_specs(find_cell(target), examples, seed)
     workers = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 8)
     if len(specs) < WORTH_PROCESSES or workers == 1:
@@ -99,28 +102,18 @@ def judge_target(target: str, examples: int, seed: int, progress: Callable[[int]
     else:
         tally = _judge_on_all_cores(target, specs, workers, progress)
     cell = find_cell(target)
-    return replace(tally.report(diagnose(cell, find_oracle(cell), tally)), name=target)
+    with users_code():
+        return replace(tally.report(diagnose(cell, find_oracle(cell), tally)), name=target)
 
 
 def judge_specs(target: str, specs: Sequence[Spec], progress: Callable[[int], None] = lambda count: None) -> Tally:
     """Judges these cases of a target in this process."""
-    import threadpoolctl
-
     from manual_rnn.cli.targets import find_cell, find_oracle
-    from manual_rnn.cli.tracebacks import has_own_frames, own_traceback
-    from manual_rnn.testing import CellFailure, judge
+    from manual_rnn.testing import judge
 
     cell = find_cell(target)
-    try:
-        # The products are small: a second BLAS thread costs more than it brings.
-        with threadpoolctl.threadpool_limits(1):
-            return judge(cell, find_oracle(cell), specs, progress=progress)
-    except CellFailure as error:
-        cause = error.__cause__ or error
-        below = f"\n{own_traceback(cause)}" if has_own_frames(cause) else ""
-        raise RunError(f"{error}{below}") from error
-    except ValueError as error:
-        raise InputError(str(error)) from error
+    with users_code():
+        return judge(cell, find_oracle(cell), specs, progress=progress)
 
 
 def _judge_on_all_cores(target: str, specs: Sequence[Spec], workers: int, progress: Callable[[int], None]) -> Tally:

@@ -74,8 +74,9 @@ def _which_mistakes(cell: Cell, oracle: Oracle, report: Report, manual: Manual) 
         return []
     observed = observe(cell, oracle, manual=manual)
     explained = {name: explain(cell, name, observed[name]) for name in wrong}
-    found = [sentence[0].upper() + sentence[1:] for sentence in dict.fromkeys(explained.values()) if sentence]
-    unexplained = [name for name, sentence in explained.items() if not sentence]
+    sentences = dict.fromkeys(formula.sentence for formula in explained.values() if formula)
+    found = [sentence[0].upper() + sentence[1:] for sentence in sentences]
+    unexplained = [name for name, formula in explained.items() if not formula]
     if unexplained:
         found.append(f"No single mistake that is known here gives the numbers of {_list(unexplained)}.")
     return found
@@ -93,9 +94,9 @@ def _wrong_by_itself(equation: EquationReport) -> str:
 
 def _who_stands_alone(arbitration: Arbitration) -> str:
     if not arbitration.alone:
-        return "Independent witnesses, on the smallest case that fails, cannot decide: " + "; ".join(
-            sorted({verdict.outcome for verdict in arbitration.verdicts.values()})
-        )
+        doubtful = [str(verdict) for verdict in arbitration.verdicts.values() if verdict.outcome != "agree"]
+        start = "Witnesses, on the smallest case that fails: nobody stands alone"
+        return f"{start}. {doubtful[0]}." if doubtful else f"{start}, all of them agree there."
     parts = [
         f"{party} {'stand' if party.endswith('s') else 'stands'} alone in {_list([f'grad_{name}' for name in names])}"
         for party, names in arbitration.alone.items()

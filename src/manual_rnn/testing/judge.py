@@ -27,7 +27,7 @@ AHEAD = 3
 
 
 class CellFailure(Exception):
-    """The cell or its partner raised an exception, which is this one's cause; the sentence says on which case."""
+    """The manual pass raised an exception, which is this one's cause; the sentence says on which case."""
 
 
 def verify(
@@ -50,9 +50,12 @@ def verify(
         progress: called with the number of cases judged since the last call.
 
     Raises:
-        ValueError: the cell and the oracle do not have the same nodes, or an array has the wrong shape.
-        CellFailure: the cell's own code, or its partner's, raised an exception.
+        ValueError: there is nothing to judge; the cell and the oracle do not have the same nodes; or an array has the
+            wrong shape.
+        CellFailure: the cell's own code, or the oracle's, raised an exception.
     """
+    if examples < 1:
+        raise ValueError(f"examples is {examples}; it must be at least 1, or nothing is judged.")
     # Drawing needs Hypothesis; a judge that is handed its cases does not.
     from manual_rnn.testing.strategies import draw_specs
 
@@ -93,13 +96,9 @@ def _answered_ahead(
         cases = [build(cell, spec) for spec in chunk]
         try:
             return list(zip(cases, oracle([case.for_oracle() for case in cases]), strict=True))
-        except ValueError:
-            raise
-        except Exception as error:
-            said = str(error).partition("\n")[0]
-            raise CellFailure(
-                f"The partner of the cell {cell.name!r} raised {type(error).__name__} at {chunk[0].sizes}: {said}"
-            ) from error
+        except (Exception, SystemExit) as error:
+            what = f"The reference of the cell {cell.name!r} {_raised(error)}"
+            raise CellFailure(f"{what} at {chunk[0].sizes}") from error
 
     with ThreadPoolExecutor(AHEAD) as pool:
         waiting = deque(pool.submit(answer, chunk) for chunk in chunks[:AHEAD])
@@ -118,11 +117,11 @@ def verdicts(
             scales = natural_scales(cell, case, answer)
         local = local_verdict(cell, case, answer, scales, manual=manual)
         return local, end_to_end_verdict(cell, case, answer, scales, manual=manual)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _as_it_is(cell, case, error) from error
 
 
-def _as_it_is(cell: Cell, case: Case, error: Exception) -> Exception:
+def _as_it_is(cell: Cell, case: Case, error: BaseException) -> Exception:
     """What an exception says about the cell: its own failure, or what it hands back or writes into."""
     sizes = case.spec.sizes
     if "read-only" in str(error) and isinstance(error, ValueError):
@@ -133,4 +132,8 @@ def _as_it_is(cell: Cell, case: Case, error: Exception) -> Exception:
     returned = wrong_return(cell, case)
     if returned or isinstance(error, ValueError):
         return ValueError(f"The cell {cell.name!r} at {sizes}: {returned or error}")
-    return CellFailure(f"The cell {cell.name!r} raised {type(error).__name__} at {sizes}: {error}")
+    return CellFailure(f"The cell {cell.name!r} {_raised(error)} at {sizes}")
+
+
+def _raised(error: BaseException) -> str:
+    return "called sys.exit()" if isinstance(error, SystemExit) else f"raised {type(error).__name__}: {error}"

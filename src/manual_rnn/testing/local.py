@@ -11,14 +11,14 @@ than half of the format's digits. Those are counted as undecided, never as passe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from manual_rnn.bptt import forward_and_backward
-from manual_rnn.cell import Array, Cell
+from manual_rnn.cell import Array, Cell, Nodes
 from manual_rnn.tape import Tape
 from manual_rnn.testing.problem import Answer, Case
 from manual_rnn.testing.scales import Scales, previous_states
@@ -30,8 +30,16 @@ Manual = Callable[..., Any]
 class ForcedTape(Tape):
     """Keeps what was computed, and lets the pass go on with the reference's value in its place."""
 
-    def __init__(self, T: int, reference: Mapping[str, Array], previous: Mapping[str, Array]) -> None:
+    def __init__(
+        self,
+        T: int,
+        reference: Mapping[str, Array],
+        previous: Mapping[str, Array],
+        nodes: Collection[str] | None = None,
+    ) -> None:
+        """``nodes`` are the names in the reference that may be tapped step by step; all of them by default."""
         super().__init__(T)
+        self._nodes = reference.keys() if nodes is None else nodes
         self._arrays = {name: _read_only(array) for name, array in reference.items()}
         self._previous = {name: _read_only(array) for name, array in previous.items()}
         self.computed: dict[str, Array] = {}
@@ -40,7 +48,14 @@ class ForcedTape(Tape):
         """Nothing to reserve: the states are the reference's."""
 
     def tap(self, name: str, value: Array) -> Array:
-        truth = self._reference(name)
+        if name not in self._nodes:
+            raise ValueError(
+                f"The cell taps a node named {name!r} that its reference does not have; "
+                f"the reference has {', '.join(self._nodes)}."
+            )
+        if not isinstance(value, np.ndarray):
+            raise ValueError(f"The cell taps a {type(value).__name__} as {name!r}; expected an array.")
+        truth = self._arrays[name]
         if name not in self.computed:
             self.computed[name] = np.full((self.T, *value.shape), np.nan, value.dtype)
         self.computed[name][self.t] = value
@@ -49,14 +64,6 @@ class ForcedTape(Tape):
 
     def tap_all(self, name: str, values: Array) -> Array:
         self.computed[name] = values
-        return self._reference(name)
-
-    def _reference(self, name: str) -> Array:
-        if name not in self._arrays:
-            raise ValueError(
-                f"The cell taps a node named {name!r} that its reference does not have; "
-                f"the reference has {', '.join(self._arrays)}."
-            )
         return self._arrays[name]
 
 
@@ -118,6 +125,19 @@ def compare(ours: Array, truth: Array, scale: Array, terms: int) -> EquationChec
     return EquationCheck(units, bound_for(terms), undecided & ~(units > bound_for(terms)))
 
 
+def _check_returned_states(
+    cell: Cell, case: Case, nodes: Mapping[str, Array], before: Mapping[str, Array]
+) -> None:
+    """The next step starts from what the tape has; a window from what forward returns: they must be one."""
+    tape = ForcedTape(case.spec.sizes.T, nodes, before)
+    maps = Nodes(**{m.node: tape[m.node][0] for m in cell.maps})
+    with np.errstate(all="ignore"):
+        returned = cell.forward(maps, tape.previous_at(0), tape.tap)
+    for name in cell.states:
+        if name in returned and not np.array_equal(returned[name], tape[name][0], equal_nan=True):
+            raise ValueError(f"forward returns a state {name!r} that is not the {name!r} it has tapped.")
+
+
 def local_verdict(
     cell: Cell, case: Case, answer: Answer, scales: Scales, *, manual: Manual = forward_and_backward
 ) -> dict[str, EquationCheck]:
@@ -129,7 +149,9 @@ def local_verdict(
     nodes, grads = answer
     before = previous_states(cell, case, nodes)
     T = case.spec.sizes.T
-    tape, back = ForcedTape(T, nodes, before), ForcedTape(T, grads, before)
+    tape = ForcedTape(T, nodes, before, list(nodes))
+    back = ForcedTape(T, grads, before, [name for name in nodes if name in grads])
+    _check_returned_states(cell, case, nodes, before)
     with np.errstate(all="ignore"):
         manual(cell, case.params, case.x, case.y, case.weights, case.initial, inputs=True, tape=tape, grads=back)
 

@@ -37,6 +37,10 @@ DERIVATIVES: dict[np.ufunc, Callable[[Array, Array], Array]] = {
 }
 
 
+OF_THE_SHAPE = (np.zeros_like, np.ones_like, np.full_like, np.shape, np.ndim, np.size)
+"""Functions whose result has nothing of the numbers, so nothing of their rounding."""
+
+
 class Magnitude(NDArrayOperatorsMixin):
     """An array with its scale. ``Magnitude(v)`` is exact: its scale is |v|."""
 
@@ -70,19 +74,22 @@ class Magnitude(NDArrayOperatorsMixin):
         if ufunc is np.multiply:
             return Magnitude(value, scales[0] * scales[1])
         if ufunc is np.divide:
-            return Magnitude(value, scales[0] * scales[1] / values[1] ** 2)
+            divisor = abs(values[1])  # its square may overflow where the quotient does not
+            exact = scales[0] / divisor
+            scale = exact * (scales[1] / divisor)
+            return Magnitude(value, np.where(np.isnan(scale), exact, scale))
         if ufunc in (np.negative, np.positive, np.absolute):
             return Magnitude(value, scales[0])
         if ufunc is np.square:
             return Magnitude(value, scales[0] ** 2)
         if ufunc is np.power:
-            excess = scales[0] - np.abs(values[0])
-            return Magnitude(value, np.abs(value) + np.abs(_derivative_of_power(*values)) * excess)
+            return _passed_on(value, _derivative_of_power(*values), values[0], scales[0])
         if ufunc in (np.maximum, np.minimum):
             return Magnitude(value, np.where(value == values[0], scales[0], scales[1]))
-        excess = scales[0] - np.abs(values[0])
-        slope = DERIVATIVES[ufunc](values[0], value) if ufunc in DERIVATIVES else 1.0
-        return Magnitude(value, np.abs(value) + np.abs(slope) * excess)
+        if len(inputs) > 1:
+            return NotImplemented
+        slope = DERIVATIVES[ufunc](values[0], value) if ufunc in DERIVATIVES else np.ones_like(value)
+        return _passed_on(value, slope, values[0], scales[0])
 
     def __array_function__(self, function: Any, types: Any, arguments: Any, options: Any) -> Any:
         if function is np.where and len(arguments) == 3:
@@ -91,7 +98,15 @@ class Magnitude(NDArrayOperatorsMixin):
             return Magnitude(
                 np.where(condition, _value(chosen), _value(other)), np.where(condition, _scale(chosen), _scale(other))
             )
-        return Magnitude(function(*(_value(a) for a in arguments), **{k: _value(v) for k, v in options.items()}))
+        if function in OF_THE_SHAPE:
+            return function(*(_value(a) for a in arguments), **options)
+        return NotImplemented
+
+
+def _passed_on(value: Array, slope: Array, argument: Any, scale: Any) -> Magnitude:
+    """A function's value with the excess of its argument's scale; no excess of an infinite argument."""
+    has_excess = scale > np.abs(argument)
+    return Magnitude(value, np.abs(value) + np.where(has_excess, np.abs(slope) * (scale - np.abs(argument)), 0))
 
 
 def _value(operand: Any) -> Any:
@@ -99,7 +114,8 @@ def _value(operand: Any) -> Any:
 
 
 def _scale(operand: Any) -> Any:
-    return operand.scale if isinstance(operand, Magnitude) else np.abs(operand)
+    # Of a number of Python's the built-in: one of NumPy's would make float64 of what is float32.
+    return operand.scale if isinstance(operand, Magnitude) else abs(operand)
 
 
 def scale_of(operand: Any) -> Array:

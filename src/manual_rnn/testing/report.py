@@ -100,7 +100,7 @@ class Report:
 
     @property
     def agree(self) -> bool:
-        return all(equation.agree for equation in self.equations)
+        return bool(self.equations) and all(equation.agree for equation in self.equations)
 
     @property
     def total(self) -> FamilyCount:

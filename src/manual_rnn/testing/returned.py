@@ -31,7 +31,7 @@ def wrong_return(cell: Cell, case: Case) -> str | None:
             forward_and_backward(checked(cell), *arguments, inputs=True, tape=Tape(T), grads=Tape(T))
     except _WrongReturn as found:
         return str(found)
-    except Exception:
+    except (Exception, SystemExit):
         return None
     return None
 

@@ -7,8 +7,10 @@ own equations the scale comes from magnitude arithmetic on the cell's own code.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import reduce
+from math import log
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,9 @@ class Scale:
 
 Scales = tuple[Mapping[str, Scale], Mapping[str, Scale]]
 """Those of the forward nodes and those of the gradients, by the names that the tapes use."""
+
+
+OF_THE_READOUT = ("o", "loss")
 
 
 def previous_states(cell: Cell, case: Case, nodes: Mapping[str, Array]) -> dict[str, Array]:
@@ -79,21 +84,54 @@ def _own_equations(
 
     Code that cannot be run so (it indexes, or calls what is no ufunc) has the largest number of each row for scale.
     """
-    forward = {name: _largest_of_row(nodes[name]) for name in nodes}
-    backward = {name: _largest_of_row(grads[name]) for name in nodes if name in grads}
+    own = [name for name in nodes if name not in OF_THE_READOUT]
+    grads = {name: grads[name] for name in own}
+    # What flows into the cell at each unit: the largest gradient of its nodes.
+    flow = reduce(np.maximum, [np.abs(array) for array in grads.values()])
+    forward = {name: _largest_of_row(nodes[name]) for name in own}
+    backward = {name: Scale(np.maximum(_largest_of_row(grads[name]).of, 2 * flow), 1) for name in own}
     prev = Nodes(**{name: Magnitude(array) for name, array in before.items()})
     node = Nodes(**{name: Magnitude(array) for name, array in nodes.items()})
     grad = Nodes(**{name: Magnitude(grads[name]) for name in cell.states})
     maps = Nodes(**{m.node: Magnitude(nodes[m.node]) for m in cell.maps})
-    with contextlib.suppress(TypeError, AttributeError, IndexError):
-        cell.forward(maps, prev, _tap_into(forward, nodes))
-    direct: Mapping[str, Array] = {}
-    with contextlib.suppress(TypeError, AttributeError, IndexError):
+    states: Any = dict.fromkeys(cell.states)
+    direct: Any = dict.fromkeys(m.node for m in cell.maps)
+    # Whatever is raised: if the code itself is at fault, the pass with plain arrays says so.
+    with contextlib.suppress(Exception):
+        states = cell.forward(maps, prev, _tap_into(forward, nodes))
+    with contextlib.suppress(Exception):
         direct = cell.backward(node, prev, grad, _tap_into(backward, grads))
+    _check_returned("forward", states, "each state", cell.states)
+    _check_returned("backward", direct, "the gradient of each map", [m.node for m in cell.maps])
+    known = {m.node for m in cell.maps} | {f"{name}_prev" for name in cell.states}
+    if unknown := [name for name in direct if name not in known]:
+        raise ValueError(f"backward returned {_list(unknown)}; it may return {_list(sorted(known))}.")
+    backward = {name: _rounded_derivative(scale, flow) for name, scale in backward.items()}
     for name in cell.states:
         if f"{name}_prev" in direct:
             backward[f"{name}_prev"] = Scale(scale_of(direct[f"{name}_prev"]), 1)
     return forward, backward
+
+
+def _check_returned(what: str, given: Any, content: str, names: Iterable[str]) -> None:
+    if not isinstance(given, Mapping):
+        raise ValueError(f"{what} returned a {type(given).__name__}; expected a dict with {content}, {_list(names)}.")
+    if missing := [name for name in names if name not in given]:
+        raise ValueError(f"{what} returned {_list(given) or 'nothing'}; {_list(missing)} is missing in it.")
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, names))
+
+
+def _rounded_derivative(scale: Scale, flow: Array) -> Scale:
+    """The scale, or twice what flows into the cell where that is more and anything is passed on at all.
+
+    The oracle rounds the derivative in a form of its own: 1 − h² has a scale of up to two where g / cosh² a has
+    next to none, and both are right. A true zero, of a dead unit, is the same in every form.
+    """
+    coarse = ~(scale.of >= flow) & ~(scale.of == 0)
+    return Scale(np.where(coarse, 2 * flow, scale.of), scale.terms)
 
 
 def _tap_into(scales: dict[str, Scale], exact: Mapping[str, Array]) -> Tap:
@@ -134,7 +172,7 @@ def _of_loss(case: Case, o: Array) -> tuple[Scale, Scale]:
     _, y_hat = loss.forward(o, case.y, ones)
     largest = np.abs(o.max(axis=-1, keepdims=True))
     of_target = np.abs(np.take_along_axis(o, case.y[..., None], axis=-1))
-    value = w * (1 + np.log(o.shape[-1]) + largest + of_target)[..., 0]
+    value = w * (1 + log(o.shape[-1]) + largest + of_target)[..., 0]
     gradient = w[..., None] * y_hat * (1 + np.abs(o) + largest)
     steps, rows = np.ogrid[: case.y.shape[0], : case.y.shape[1]]
     gradient[steps, rows, case.y] += w

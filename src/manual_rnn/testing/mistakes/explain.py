@@ -16,9 +16,9 @@ from manual_rnn.cell import Array, Cell
 from manual_rnn.testing.families import build
 from manual_rnn.testing.local import ForcedTape, Manual
 from manual_rnn.testing.mistakes.equations import initial, stepwise, summed
-from manual_rnn.testing.mistakes.factors import NAMED, constant
-from manual_rnn.testing.mistakes.formula import Formula, Observed, symbol
-from manual_rnn.testing.mistakes.own import formulas_of_own
+from manual_rnn.testing.mistakes.factors import NAMED, Factor, constant
+from manual_rnn.testing.mistakes.formula import Formula, Observed, Value, symbol
+from manual_rnn.testing.mistakes.own import Exchange, formulas_of_own
 from manual_rnn.testing.mistakes.steps import formulas_of_steps
 from manual_rnn.testing.mistakes.sums import formulas_of_sum
 from manual_rnn.testing.mistakes.terms import Quantities
@@ -54,17 +54,17 @@ def _answered(oracle: Oracle, cases: Sequence[Case]) -> Iterator[tuple[Case, Ans
     return zip(cases, oracle([case.for_oracle() for case in cases]), strict=True)
 
 
-def explain(cell: Cell, equation: str, observed: Sequence[Observed]) -> str | None:
-    """The sentence of the simplest formula that gives the observed numbers in every case; None if there is none."""
+def explain(cell: Cell, equation: str, observed: Sequence[Observed]) -> Formula | None:
+    """The simplest formula that gives the observed numbers in every case; None if there is none."""
     if all(_same(o.right, o) for o in observed):
         return None  # what is wrong shows in other cases only
     with np.errstate(all="ignore"):
-        for formula in _simple(equation, observed):
-            if _gives(formula, observed):
-                return formula.sentence
+        for formula in simple_formulas(cell, equation, observed):
+            if gives(formula, observed):
+                return formula
         for formula in formulas(cell, equation, observed[:1]):
-            if _gives(formula, observed):
-                return formula.sentence
+            if gives(formula, observed):
+                return formula
     return None
 
 
@@ -73,7 +73,7 @@ def formulas(cell: Cell, equation: str, seen: Sequence[Observed]) -> Iterator[Fo
     if equation in summed(cell):
         return formulas_of_sum(equation, summed(cell)[equation], seen)
     if equation in (steps := stepwise(cell)):
-        return formulas_of_steps(equation, steps[equation], seen, rows=lambda known: range(known.T))
+        return formulas_of_steps(equation, steps[equation], seen, rows=lambda known: known.rows)
     if equation in (starts := initial(cell)):
         at_start = formulas_of_steps(equation, starts[equation], seen, rows=lambda known: [-1])
         return (replace(formula, sentence=_of_start(formula.sentence)) for formula in at_start)
@@ -85,7 +85,8 @@ def _of_start(sentence: str) -> str:
     return sentence.replace("(t+1)", "(1)").replace("(t)", "(0)")
 
 
-def _gives(formula: Formula, observed: Sequence[Observed]) -> bool:
+def gives(formula: Formula, observed: Sequence[Observed]) -> bool:
+    """Whether a formula reproduces the observed numbers to rounding, in every case."""
     return all(_same(formula.value(o.known), o) for o in observed)
 
 
@@ -96,27 +97,41 @@ def _same(value: Array, o: Observed) -> bool:
     return bool((np.abs(value - o.ours) <= ROUNDING * np.finfo(o.right.dtype).eps * largest).all())
 
 
-def _simple(equation: str, observed: Sequence[Observed]) -> Iterator[Formula]:
+def right_value(cell: Cell, equation: str) -> Value:
+    """The right equation, as a function of the quantities it is made of."""
+    if equation in (sums := summed(cell)):
+        return lambda known: np.asarray(sums[equation].by_step(known).sum(axis=0))
+    if equation in (steps := stepwise(cell)):
+        return lambda known: np.stack([sum(term.row(known, t) for term in steps[equation]) for t in known.rows])
+    if equation in (starts := initial(cell)):
+        return lambda known: np.asarray(sum(term.row(known, -1) for term in starts[equation]))
+    return Exchange(cell, equation).value
+
+
+def simple_formulas(cell: Cell, equation: str, observed: Sequence[Observed]) -> Iterator[Formula]:
     """What can go wrong with a right array: its sign, a factor, its dtype, its layout, a limit, a step."""
-    name, rights = symbol(equation), {id(o.known): o.right for o in observed}
-    first = observed[0]
+    name, right, first = symbol(equation), right_value(cell, equation), observed[0]
+    for factor in NAMED[1:]:
+        yield _scaled(name, right, factor)
     power = float((first.right * first.right).sum())
-    measured = constant(float((first.ours * first.right).sum()) / power) if power else NAMED[0]
-    for factor in (*NAMED[1:], measured):
-        yield Formula(
-            f"{name} is {factor.words}.",
-            lambda known, f=factor: f.value(known.case.spec.sizes) * rights[id(known)],  # type: ignore[misc]
-        )
+    if power:
+        yield replace(_scaled(name, right, constant(float((first.ours * first.right).sum()) / power)), measured=True)
     if all(_same_in_single(o) for o in observed):
         ours = {id(o.known): o.ours for o in observed}
-        yield Formula(f"{name} has passed through float32: seven digits are right.", lambda known: ours[id(known)])
+        sentence = f"{name} has passed through float32: seven digits are right."
+        yield Formula(sentence, lambda known: ours[id(known)], measured=True)
     limit = float(np.abs(first.ours).max())
-    yield Formula(f"{name} is clipped at ±{limit:.6g}.", lambda known: np.clip(rights[id(known)], -limit, limit))
-    if first.right.ndim == 2 and first.right.shape[0] == first.right.shape[1]:
-        yield Formula(f"{name} is transposed.", lambda known: rights[id(known)].T)
+    clipped = f"{name} is clipped at ±{limit:.6g}."
+    yield Formula(clipped, lambda known: np.clip(right(known), -limit, limit), measured=True)
+    if first.right.ndim == 2 and first.right.shape[0] == first.right.shape[1] and equation in summed(cell):
+        yield Formula(f"{name} is transposed.", lambda known: right(known).T)
     if first.right.ndim == 3:
-        yield Formula(f"{name} is a step late.", lambda known: _shifted(rights[id(known)], 1))
-        yield Formula(f"{name} is a step early.", lambda known: _shifted(rights[id(known)], -1))
+        yield Formula(f"{name} is a step late.", lambda known: _shifted(right(known), 1), measured=True)
+        yield Formula(f"{name} is a step early.", lambda known: _shifted(right(known), -1), measured=True)
+
+
+def _scaled(name: str, right: Value, factor: Factor) -> Formula:
+    return Formula(f"{name} is {factor.words}.", lambda known: factor.value(known.case.spec.sizes) * right(known))
 
 
 def _same_in_single(o: Observed) -> bool:

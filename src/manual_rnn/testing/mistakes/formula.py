@@ -19,6 +19,10 @@ class Formula:
 
     sentence: str
     value: Value
+    edits: int = 1
+    """How many things are changed in the right equation: a name, an offset, a transposition, a factor."""
+    measured: bool = False
+    """Whether a number in it was taken from what is to be explained."""
 
 
 @dataclass(frozen=True)

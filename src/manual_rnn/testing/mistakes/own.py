@@ -40,7 +40,7 @@ def formulas_of_own(cell: Cell, equation: str, seen: Sequence[Observed]) -> Iter
             incoming = Quantity(state, gradient=True)
             yield Formula(
                 f"your {name}(t) is {incoming}: the derivative of the activation is missing.",
-                lambda known, q=incoming: np.stack([known.at(q, t) for t in range(known.T)]),  # type: ignore[misc]
+                lambda known, q=incoming: np.stack([known.at(q, t) for t in known.rows]),  # type: ignore[misc]
             )
         yield from _polynomials(equation, right.inputs(), cell.states, seen)
 
@@ -54,7 +54,7 @@ def _polynomials(
         for node in (quantity for quantity in inputs if not quantity.gradient):
 
             def powers(known: Quantities, g: Quantity = incoming, v: Quantity = node) -> Array:
-                rows = [(known.at(g, t), known.at(v, t)) for t in range(known.T)]
+                rows = [(known.at(g, t), known.at(v, t)) for t in known.rows]
                 return np.stack([[g * v**k for g, v in rows] for k in range(3)], axis=-1)
 
             fitted, *_ = np.linalg.lstsq(powers(seen[0].known).reshape(-1, 3), seen[0].ours.ravel(), rcond=None)
@@ -91,7 +91,7 @@ class Exchange:
         return nodes + before + (grads if self.equation.startswith("grad_") else [])
 
     def value(self, known: Quantities) -> Array:
-        return np.stack([self.row(known, t) for t in range(known.T)])
+        return np.stack([self.row(known, t) for t in known.rows])
 
     def row(self, known: Quantities, t: int) -> Array:
         def read(quantity: Quantity) -> Array:
@@ -103,10 +103,12 @@ class Exchange:
     def twice(self, known: Quantities) -> Array:
         """The equation with its own result for its first argument."""
         first = self.inputs()[0]
-        once = self.value(known)
-        return np.stack(
-            [self._run(known, t, lambda q, t=t: once[t] if q == first else known.at(q, t)) for t in range(known.T)]  # type: ignore[misc]
-        )
+
+        def again(t: int) -> Array:
+            once = self.row(known, t)
+            return self._run(known, t, lambda quantity: once if quantity == first else known.at(quantity, t))
+
+        return np.stack([again(t) for t in known.rows])
 
     def _run(self, known: Quantities, t: int, read: Callable[[Quantity], Array]) -> Array:
         wanted = self.equation.removeprefix("grad_")

@@ -9,7 +9,7 @@ import numpy as np
 from manual_rnn.cell import Array
 from manual_rnn.testing.mistakes.formula import Formula, Observed, StepFactor, quantities, symbol
 from manual_rnn.testing.mistakes.loss_terms import INSTEAD
-from manual_rnn.testing.mistakes.terms import Linear, Quantities, Term
+from manual_rnn.testing.mistakes.terms import Linear, Quantities, Term, edits
 
 
 def formulas_of_steps(
@@ -42,12 +42,14 @@ def formulas_of_steps(
                 yield Formula(
                     f"your {name} has {minus}{variant} where the derivation has {term}.",
                     lambda known, parts=parts: total(known, parts),  # type: ignore[misc]
+                    _edits(term, variant) + bool(minus),
                 )
     for variant in _instead_of(terms[0], equation, seen[0].known):
         parts = [*always, (variant, _once)]
         yield Formula(
             f"your {name} has {variant} besides, which the derivation has not.",
             lambda known, parts=parts: total(known, parts),  # type: ignore[misc]
+            2,
         )
 
 
@@ -70,6 +72,13 @@ def _term_masks(term: Term, seen: Sequence[Observed]) -> Iterator[tuple[str, Ste
     for k in range(2, max(o.known.T for o in seen)):
         words = f"the term {term} is cut off {k} steps before the end: the gradient goes back no further"
         yield words, lambda t, T, k=k: float(T - t <= k)  # type: ignore[misc]
+
+
+def _edits(term: Term, variant: Term) -> int:
+    if not (isinstance(term, Linear) and isinstance(variant, Linear)):
+        return 1
+    matrix = (term.matrix != variant.matrix) + (term.transposed != variant.transposed)
+    return matrix + edits(term.quantity, variant.quantity)
 
 
 def _instead_of(term: Term, equation: str, known: Quantities) -> Iterator[Term]:

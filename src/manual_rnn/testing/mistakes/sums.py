@@ -9,7 +9,7 @@ import numpy as np
 from manual_rnn.cell import Array
 from manual_rnn.testing.mistakes.factors import NAMED, Factor, constant
 from manual_rnn.testing.mistakes.formula import Formula, Observed, StepFactor, Value, quantities, symbol
-from manual_rnn.testing.mistakes.terms import Outer, Quantities
+from manual_rnn.testing.mistakes.terms import Outer, Quantities, edits
 
 
 def formulas_of_sum(equation: str, term: Outer, seen: Sequence[Observed]) -> Iterator[Formula]:
@@ -24,7 +24,13 @@ def formulas_of_sum(equation: str, term: Outer, seen: Sequence[Observed]) -> Ite
             yield Formula(
                 f"your {name} is {_times(factor, str(variant))}; the derivation has {term}.",
                 lambda known, v=variant, f=factor: f.value(known.case.spec.sizes) * v.by_step(known).sum(axis=0),  # type: ignore[misc]
+                _edits(term, variant) + bool(factor.words),
             )
+
+
+def _edits(term: Outer, variant: Outer) -> int:
+    sides = edits(term.left, variant.left) + edits(term.right, variant.right)
+    return sides + (term.transposed != variant.transposed)
 
 
 def _outer_variants(term: Outer, known: Quantities) -> Iterator[Outer]:

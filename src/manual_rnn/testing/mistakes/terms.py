@@ -25,6 +25,8 @@ class Quantities:
         self.cell, self.case, self.nodes, self.grads = cell, case, nodes, grads
         self.x = case.for_oracle()["x"]
         self.T = case.spec.sizes.T
+        self.rows = range(self.T)
+        """The rows that an equation of every step is wanted at: all, or the one that a pass has come to."""
 
     @property
     def nodes_by_step(self) -> list[str]:
@@ -41,15 +43,15 @@ class Quantities:
         row = t + quantity.offset
         if quantity.name == "1":
             return np.ones((self.case.spec.sizes.B, 1), self.x.dtype)
-        array = self.x if quantity.name == "x" and not quantity.gradient else self._source(quantity)[quantity.name]
-        if 0 <= row < self.T:
-            return np.asarray(array[row])
         if row == -1 and not quantity.gradient and quantity.name in self.case.initial:
             return self.case.initial[quantity.name]
-        return np.zeros_like(array[0])
-
-    def _source(self, quantity: Quantity) -> Mapping[str, Array] | Tape:
-        return self.grads if quantity.gradient else self.nodes
+        if not 0 <= row < self.T:
+            s = self.case.spec.sizes
+            width = {"x": s.n_in, "o": s.n_out}.get(quantity.name, s.n_hidden)
+            return np.zeros((s.B, width), self.x.dtype)
+        if quantity.name == "x" and not quantity.gradient:
+            return np.asarray(self.x[row])
+        return np.asarray((self.grads if quantity.gradient else self.nodes)[quantity.name][row])
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,11 @@ class Quantity:
             return "1"
         when = f"t{self.offset:+d}".replace("-", "−") if self.offset else "t"
         return f"{'∇' if self.gradient else ''}{self.name}({when})"
+
+
+def edits(first: Quantity, second: Quantity) -> int:
+    """How many things one has to change in a quantity to make it another."""
+    return (first.name != second.name) + (first.gradient != second.gradient) + (first.offset != second.offset)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The progress of a judge, on stderr and only where that is a terminal."""
+"""The progress of a count, on stderr and only where that is a terminal."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 @contextmanager
-def count_cases(total: int) -> Iterator[Callable[[int], None]]:
-    """A bar that is told how many more cases were judged."""
+def counting(doing: str, total: int | None, what: str) -> Iterator[Callable[[int], None]]:
+    """A bar that is told how many more are done: "judging 120/300 cases"."""
     console = Console(stderr=True)
-    columns = (TextColumn("judging"), BarColumn(), MofNCompleteColumn(), TextColumn("cases"), TimeRemainingColumn())
+    columns = (TextColumn(doing), BarColumn(), MofNCompleteColumn(), TextColumn(what), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("judging", total=total)
+        task = bar.add_task(doing, total=total)
         yield lambda count: bar.advance(task, count)

@@ -1,4 +1,4 @@
-"""JAX's compilation cache, switched on for a command: the same shape compiles once on a machine, not once a run."""
+"""What a command keeps between runs, in the user's cache folder: what JAX has compiled, and Hypothesis's notes."""
 
 from __future__ import annotations
 
@@ -27,3 +27,10 @@ def use_compilation_cache() -> None:
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def keep_hypothesis_out_of_the_way() -> None:
+    """Hypothesis keeps notes in the working folder of whoever calls it; a command leaves nothing there."""
+    from hypothesis.configuration import set_hypothesis_home_dir
+
+    set_hypothesis_home_dir(cache_folder().parent / "hypothesis")
