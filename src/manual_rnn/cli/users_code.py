@@ -27,7 +27,8 @@ def users_code() -> Iterator[None]:
         with contextlib.redirect_stdout(sys.stderr), threadpoolctl.threadpool_limits(1):
             yield
     except CellFailure as error:
-        cause = error.__cause__ or error  # raised by us where the cell hands back what it must not: the sentence says it
+        # Where a partner hands back what it must not, only our own code raised: the sentence says it.
+        cause = error.__cause__ or error
         raise RunError(str(error), details=own_traceback(cause) if has_own_frames(cause) else "") from error
     except ValueError as error:
         raise InputError(str(error)) from error
