@@ -47,7 +47,8 @@ FILES = {
     "prints": (instead("while True: print('x' * 99)"), "while it printed without end, at line 11 of prints.py"),
     "syntax": ("def (\n", "SyntaxError"),
     "wants_input": (instead("input()"), "EOFError"),
-    "wrong_type": (instead("return None"), 'backward returns None; expected a dict {"a": array}'),
+    "wrong_type": (instead("return None"), "backward returned a NoneType; expected a dict"),
+    "wrong_array": (instead("return {'a': 1.0}"), "backward returns 'a' as a float; expected a NumPy array of shape"),
     "writes": (instead("node.h *= 2"), "writes into an array that it was handed"),
 }
 SPOILERS = {

@@ -1,4 +1,4 @@
-"""What a cell's functions hand back, looked at after something went wrong: often it is no dict, or no array.
+"""The arrays that a cell's functions hand back, looked at after something went wrong: often one is no array.
 
 A judge in full run does not look, for speed: a wrong type shows somewhere in its own code, where nobody finds it.
 So the failing case is run once more with these checks. They cannot see what is returned to a call that is not made
@@ -7,7 +7,7 @@ again in the same way, by a cell that keeps a state between its calls.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -42,14 +42,14 @@ def checked(cell: Cell) -> Cell:
     def forward(node: Nodes, prev: Nodes, tap: Tap) -> dict[str, Array]:
         shape = getattr(prev, cell.states[0]).shape
         states = cell.forward(node, prev, _checked_tap(tap, "forward", shape))
-        _check("forward", states, cell.states, (), shape)
+        _check("forward", states, cell.states, shape)
         return states
 
     def backward(node: Nodes, prev: Nodes, grad: Nodes, tap: Tap) -> dict[str, Array]:
         shape = getattr(grad, cell.states[0]).shape
         grads = cell.backward(node, prev, grad, _checked_tap(tap, "backward", shape))
         direct = [f"{state}_prev" for state in cell.states]
-        _check("backward", grads, [m.node for m in cell.maps], direct, shape)
+        _check("backward", grads, [*(m.node for m in cell.maps), *direct], shape)
         return grads
 
     return replace(cell, forward=forward, backward=backward)
@@ -63,16 +63,8 @@ def _checked_tap(tap: Tap, function: str, shape: tuple[int, ...]) -> Tap:
     return look
 
 
-def _check(function: str, found: object, needed: Iterable[str], allowed: Iterable[str], shape: tuple[int, ...]) -> None:
-    needed = list(needed)
-    if not isinstance(found, dict):
-        expected = ", ".join(f'"{name}": array' for name in needed)
-        raise _WrongReturn(f"{function} returns {_what(found)}; expected a dict {{{expected}}}.")
-    missing = [name for name in needed if name not in found]
-    if missing:
-        has = ", ".join(map(repr, found)) or "nothing"
-        raise _WrongReturn(f"{function} returns a dict without {missing[0]!r}: it holds {has}.")
-    for name in [*needed, *(name for name in allowed if name in found)]:
+def _check(function: str, found: Mapping[str, object], names: Iterable[str], shape: tuple[int, ...]) -> None:
+    for name in (name for name in names if name in found):
         _check_array(f"{function} returns {name!r} as", found[name], shape)
 
 
@@ -86,8 +78,6 @@ def _check_array(what: str, value: object, shape: tuple[int, ...]) -> None:
 
 
 def _what(value: object) -> str:
-    if value is None:
-        return "None"
     kind = type(value)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
