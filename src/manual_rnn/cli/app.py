@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from manual_rnn import __version__
-from manual_rnn.cli import info, mutation_score, sample, train, verify
+from manual_rnn.cli import info, mutation_score, new_cell, sample, train, verify
 from manual_rnn.errors import CommandError, Interrupted, RunError, UsageError
 
 app = App(
@@ -21,6 +21,7 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 app.command(verify.verify)
+app.command(new_cell.new_cell)
 app.command(train.train)
 app.command(sample.sample)
 app.command(mutation_score.mutation_score)

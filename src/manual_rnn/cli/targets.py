@@ -6,14 +6,14 @@ import contextlib
 import importlib
 import importlib.util
 import sys
-import traceback
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from manual_rnn import cells
 from manual_rnn.cell import Cell
-from manual_rnn.errors import InputError, RunError, UsageError
+from manual_rnn.cli.tracebacks import failure
+from manual_rnn.errors import InputError, UsageError
 
 
 def find_cell(target: str) -> Cell:
@@ -44,8 +44,17 @@ def find_cell(target: str) -> Cell:
 
 def find_oracle(cell: Cell) -> Any:
     """The autodiff of a cell's partner: the one place where the manual and the reference package meet."""
-    import reference
+    from manual_rnn.cli.kept_answers import kept_for
 
+    return kept_for(cell.against or cell.name) or find_autodiff(cell)
+
+
+def find_autodiff(cell: Cell) -> Any:
+    """The autodiff itself, with its compiled functions kept on this machine."""
+    import reference
+    from manual_rnn.cli.caches import use_compilation_cache
+
+    use_compilation_cache()
     try:
         return reference.autodiff(cell.against or cell.name, readout_of=cell.states[0])
     except ValueError as error:
@@ -82,9 +91,3 @@ def _load_file(path: Path) -> ModuleType:
     sys.path.insert(0, str(path.parent.resolve()))
     specification.loader.exec_module(module)
     return module
-
-
-def failure(sentence: str, error: BaseException) -> RunError:
-    """One sentence, and below it the traceback of the user's own code."""
-    what = "called sys.exit()" if isinstance(error, SystemExit) else f"raised {type(error).__name__}: {error}"
-    return RunError(f"{sentence}: it {what}", details="".join(traceback.format_exception(error)))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import traceback
 from collections.abc import Iterator
 
+from manual_rnn.cli.tracebacks import has_own_frames, own_traceback
 from manual_rnn.errors import InputError, RunError
 
 
@@ -27,6 +27,8 @@ def users_code() -> Iterator[None]:
         with contextlib.redirect_stdout(sys.stderr), threadpoolctl.threadpool_limits(1):
             yield
     except CellFailure as error:
-        raise RunError(str(error), details="".join(traceback.format_exception(error.__cause__ or error))) from error
+        # Where a partner hands back what it must not, only our own code raised: the sentence says it.
+        cause = error.__cause__ or error
+        raise RunError(str(error), details=own_traceback(cause) if has_own_frames(cause) else "") from error
     except ValueError as error:
         raise InputError(str(error)) from error

@@ -33,16 +33,20 @@ def verify(
     seed: Annotated[int, Parameter(validator=validators.Number(gte=0))] = 0,
     json: bool = False,
     report: Annotated[Path | None, Parameter(negative=())] = None,
+    csv: Path | None = None,
+    time_limit: Annotated[float, Parameter(validator=validators.Number(gte=0))] = 30.0,
 ) -> int:
     """Compare a hand-derived cell with jax.grad: every equation alone, at every step, and the whole gradient.
 
     Exit code 0: all agree. 1: some equation disagrees; the table says which, where, and by how much.
+    4: none disagrees, but the code of a target failed: an exception, a crash, the time limit.
 
     Parameters
     ----------
     targets
         Built-in cells (rnn, rnn_relu, ...), path/to/file.py:NAME or module:NAME, NAME being a manual_rnn.Cell.
-        None: all built-in cells.
+        None: all built-in cells. students/*.py:NAME stands for each file that matches. Code of your own runs in a
+        process of its own; several files, or a pattern, are a class: one row each, and one that fails spoils no other.
     examples
         Cases drawn for each target, in even shares over the families.
     seed
@@ -52,27 +56,33 @@ def verify(
     report
         Also write the verdict as a page, FILE.html: equations, error by time step, diagnosis. One file that needs no
         network; a file that is there is replaced.
+    csv
+        A file for the verdicts, a row a target, beside the table or the JSON document.
+    time_limit
+        Seconds that code of your own may take to load, and again for each group of up to 64 cases. 0: no limit.
     """
-    from manual_rnn import cells
+    from manual_rnn.cli.class_table import check_csv, show_class, write_csv
+    from manual_rnn.cli.class_targets import expand
     from manual_rnn.cli.counting import counting
-    from manual_rnn.cli.targets import find_cell
+    from manual_rnn.cli.verify_own import exit_code, judge_all
     from manual_rnn.cli.verify_table import show
     from manual_rnn.html_report.place import check_place
+    from manual_rnn.testing import Report
 
-    names = list(targets) or cells.names()
-    for name in names:  # all that can be wrong about a target is said before the first one is judged
-        find_cell(name)
-    if report is not None:  # and so is what can be wrong about the report's place
+    chosen = expand(targets)  # what can be wrong about a target's name is said before the first one is judged
+    if csv is not None:
+        check_csv(csv)
+    if report is not None:
         check_place(report)
     start = time.monotonic()
-    reports: list[Report] = []
-    with counting("judging", examples * len(names), "cases") as progress:
-        for name in names:
-            reports.append(judge_target(name, examples, seed, progress))
+    with counting("judging", examples * len(chosen.names), "cases") as progress:
+        reports = judge_all(chosen, examples=examples, seed=seed, time_limit=time_limit, progress=progress)
     seconds = time.monotonic() - start
+    if csv is not None:
+        write_csv(csv, reports)
     agree = all(report.agree for report in reports)
     if report is not None:
-        _write_page(report, reports, examples, seed, seconds)
+        _write_page(report, [r for r in reports if isinstance(r, Report)], examples, seed, seconds)
     if json:
         document = {
             "version": 1,
@@ -81,9 +91,11 @@ def verify(
             "targets": [report.as_dict() for report in reports],
         }
         print(jsonlib.dumps(document, allow_nan=False))
+    elif chosen.are_a_class:
+        show_class(reports, seconds)
     else:
-        show(reports, seconds)
-    return 0 if agree else 1
+        show([report for report in reports if isinstance(report, Report)], seconds)
+    return exit_code(reports)
 
 
 def _write_page(path: Path, reports: Sequence[Report], examples: int, seed: int, seconds: float) -> None:
@@ -121,11 +133,9 @@ def judge_target(target: str, examples: int, seed: int, progress: Callable[[int]
 
 def judge_specs(target: str, specs: Sequence[Spec], progress: Callable[[int], None] = lambda count: None) -> Tally:
     """Judges these cases of a target in this process."""
-    from manual_rnn.cli.caches import use_compilation_cache
     from manual_rnn.cli.targets import find_cell, find_oracle
     from manual_rnn.testing import judge
 
-    use_compilation_cache()
     cell = find_cell(target)
     with users_code():
         return judge(cell, find_oracle(cell), specs, progress=progress)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import traceback
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 
@@ -16,6 +18,7 @@ from manual_rnn.testing.families import build
 from manual_rnn.testing.local import EquationCheck, Manual, local_verdict
 from manual_rnn.testing.problem import Answer, Case, Oracle, Sizes, Spec
 from manual_rnn.testing.report import Report
+from manual_rnn.testing.returned import wrong_return
 from manual_rnn.testing.scales import natural_scales
 from manual_rnn.testing.tally import Tally
 
@@ -116,15 +119,25 @@ def verdicts(
             scales = natural_scales(cell, case, answer)
         local = local_verdict(cell, case, answer, scales, manual=manual)
         return local, end_to_end_verdict(cell, case, answer, scales, manual=manual)
-    except ValueError as error:
-        if "read-only" in str(error):
-            raise CellFailure(
-                f"The cell {cell.name!r} writes into an array that it was handed (a node of the tape, a state of the "
-                f"step before, or an incoming gradient), at {case.spec.sizes}; it must make a new one"
-            ) from error
-        raise ValueError(f"The cell {cell.name!r} at {case.spec.sizes}: {error}") from error
     except (Exception, SystemExit) as error:
-        raise CellFailure(f"The cell {cell.name!r} {_raised(error)} at {case.spec.sizes}") from error
+        raise _as_it_is(cell, case, error) from error
+
+
+def _as_it_is(cell: Cell, case: Case, error: BaseException) -> Exception:
+    """What an exception says about the cell: its own failure, or what it hands back or writes into."""
+    sizes = case.spec.sizes
+    if "read-only" in str(error) and isinstance(error, ValueError):
+        return CellFailure(
+            f"The cell {cell.name!r} writes into an array that it was handed (a node of the tape, a state of the "
+            f"step before, or an incoming gradient), at {sizes}; it must make a new one"
+        )
+    found_by_us = Path(traceback.extract_tb(error.__traceback__)[-1].filename).parent == Path(__file__).parent
+    if isinstance(error, ValueError) and found_by_us:
+        return ValueError(f"The cell {cell.name!r} at {sizes}: {error}")
+    returned = wrong_return(cell, case)  # what stumbled over it further on, NumPy say, cannot tell
+    if returned or isinstance(error, ValueError):
+        return ValueError(f"The cell {cell.name!r} at {sizes}: {returned or error}")
+    return CellFailure(f"The cell {cell.name!r} {_raised(error)} at {sizes}")
 
 
 def _raised(error: BaseException) -> str:

@@ -1,0 +1,74 @@
+"""A target that came to no verdict, in the place that its report would have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from manual_rnn.cli.tracebacks import failure, has_own_frames, own_traceback
+from manual_rnn.errors import CommandError, InputError, RunError, UsageError
+
+
+@dataclass(frozen=True)
+class Failed:
+    """What happened to a target, in one sentence."""
+
+    name: str
+    kind: str
+    """As in the contract's errors: usage (no such name), input (no cell), failed (exception, crash, time limit)."""
+    message: str
+    details: str = ""
+    """The traceback of the user's own code, where there is one."""
+
+    @property
+    def agree(self) -> bool:
+        return False
+
+    @property
+    def blame(self) -> list[str]:
+        """No equation: none was judged to its end."""
+        return []
+
+    @property
+    def diagnosis(self) -> tuple[str, ...]:
+        """The sentence alone."""
+        return (" ".join(self.message.split()),)
+
+    @property
+    def error(self) -> CommandError:
+        """The same as the error with which a command ends that was asked for this target alone."""
+        errors = {error.kind: error for error in (UsageError, InputError, RunError)}
+        return errors[self.kind](self.message, details=self.details)
+
+    def as_dict(self) -> dict[str, Any]:
+        """All keys that a judged target has in the JSON document, so that its readers do not break; and "error"."""
+        counts = dict.fromkeys(("examples", "shapes", "max_length", "ill_conditioned", "undecided"), 0)
+        return {
+            "name": self.name,
+            "agree": False,
+            **counts,
+            "families": {},
+            "equations": [],
+            "blame": [],
+            "diagnosis": list(self.diagnosis),
+            "error": {"kind": self.kind, "message": self.message, "details": self.details},
+        }
+
+
+def failed(name: str, error: BaseException) -> Failed:
+    """What an exception means that came out of judging a target."""
+    own = next((cause for cause in _causes(error) if has_own_frames(cause)), None)
+    if isinstance(error, InputError) and own is not None:  # a ValueError, which was the user's code's and not ours
+        return Failed(name, RunError.kind, str(error), own_traceback(own))
+    if isinstance(error, CommandError):
+        return Failed(name, error.kind, str(error), error.details)
+    told = failure(f"{name} failed while it was judged", own or error)
+    return Failed(name, told.kind, str(told), told.details)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
