@@ -112,7 +112,7 @@ if __name__ == "__main__":
     rng = np.random.default_rng(1)
     for n, (theta, nats) in enumerate(repeat(initialise(len(alphabet), 64, rng), ids)):
         if n % 250 == 0:
-            print(f"update {n:4d}   {nats:.3f} nats per character")
+            print(f"update {n:4d}   {abs(nats):.3f} nats per character")
         if n == 2000:
             print("", "".join(alphabet[i] for i in sample(theta, ids[0], min(len(ids), 400), rng)), sep="\n")
             break

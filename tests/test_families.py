@@ -172,13 +172,13 @@ def test_logits_are_all_zero_or_huge():
 def test_near_a_kink_pre_activations_are_exactly_zero_or_an_ulp_from_it():
     a = np.concatenate([solved(RELU, "near_kink", 50, seed=seed)[1].tape["a"].ravel() for seed in range(20)])
     assert (a == 0).sum() > 10
-    assert ((0 < np.abs(a)) & (np.abs(a) < 1e-14)).sum() > 10
+    assert ((np.abs(a) > 0) & (np.abs(a) < 1e-14)).sum() > 10
 
 
 def test_away_from_a_kink_pre_activations_stay_clear_of_zero_on_both_sides():
     for severity in (0, 50, 100):
         a = np.concatenate([solved(RELU, "away_from_kink", severity, seed=s)[1].tape["a"].ravel() for s in range(10)])
-        assert (np.abs(a) < 1e-3).mean() < 0.01
+        assert (np.abs(a) < 0.3).mean() < 0.02
         assert (a > 0).any()
         assert (a < 0).any()
 

@@ -34,7 +34,7 @@ def test_an_error_is_counted_in_units_of_the_scale():
     assert single.units == pytest.approx(2)
 
 
-@pytest.mark.parametrize("exponent", [0, -50, -150, -280, -307, 150, 300])
+@pytest.mark.parametrize("exponent", [0, -50, -150, -280, -305, 150, 300])
 def test_there_is_no_absolute_tolerance_at_any_magnitude(exponent):
     truth = 10.0**exponent
     assert compared(truth * (1 + 1e-10), truth, truth).wrong.all() == (exponent > -290)
@@ -44,8 +44,8 @@ def test_there_is_no_absolute_tolerance_at_any_magnitude(exponent):
 
 
 @pytest.mark.parametrize("terms", [1, 5, 500])
-def test_the_bound_is_eight_units_and_one_for_each_term(terms):
-    assert bound_for(terms) == 8 + terms
+def test_the_bound_is_thirty_two_units_and_one_for_each_term(terms):
+    assert bound_for(terms) == 32 + terms
     bound = bound_for(terms)
     assert compared(1 + (bound - 1) * EPS, 1, 1, terms).agree
     assert not compared(1 + (bound + 1) * EPS, 1, 1, terms).agree
@@ -242,7 +242,8 @@ def test_the_verdict_changes_nothing_that_it_was_handed(answered):
 @pytest.mark.parametrize("what", WRITE_IN_PLACE)
 def test_writing_into_what_was_handed_in_is_told_in_a_sentence(what, answered):
     case, answer = answered[0]
-    answer = tuple({name: np.array(array) for name, array in part.items()} for part in answer)  # JAX's cannot be written
+    # JAX's own arrays cannot be written.
+    answer = tuple({name: np.array(array) for name, array in part.items()} for part in answer)
     with pytest.raises(CellFailure, match=r"'rnn' writes into an array that it was handed .* must make a new one"):
         verdicts(WRITE_IN_PLACE[what], case, answer)
 

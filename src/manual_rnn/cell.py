@@ -43,6 +43,10 @@ class Affine:
     state: str = "h"
 
 
+OF_THE_NETWORK = ("x", "o", "loss", "V", "c")
+"""Names that mean something around every cell, so that none may have them for a node, a state or a parameter."""
+
+
 @dataclass(frozen=True)
 class Cell:
     """One recurrent cell: its name, one step forward, one step backward, and what it declares.
@@ -68,8 +72,21 @@ class Cell:
     """The number in the derivation of each equation that is the cell's own: ``{"h": "F2", "grad_a": "B5"}``."""
     kinks: tuple[str, ...] = ()
     """The nodes at whose zero a derivative jumps (the pre-activation of a ReLU)."""
+    latex: Mapping[str, str] = field(default_factory=dict)
+    """The equations that are the cell's own, for reports: ``{"h": r"h(t) = \\tanh a(t)"}``; those of all cells are
+    known (:mod:`manual_rnn.formulas`), and one that is not given is shown by its name alone."""
     against: Callable[..., Any] | None = None
     """The cell's partner, one pure step in JAX; None: the function of the same name in ``reference.cells``."""
+
+    def __post_init__(self) -> None:
+        own = [name for m in self.maps for name in (m.node, m.W, m.U, m.b)]
+        names = own + [name for name in self.states if name not in {m.node for m in self.maps}]
+        taken = {name for name in names if name in OF_THE_NETWORK or names.count(name) > 1}
+        if taken:
+            raise ValueError(
+                f"The cell {self.name!r} has the names {', '.join(sorted(taken))} twice, or for something else than "
+                f"the network around it: {', '.join(OF_THE_NETWORK)} are the input, the logits, the loss, V and c."
+            )
 
     @property
     def nodes(self) -> tuple[str, ...]:

@@ -23,10 +23,11 @@ CASES_A_CALL = 8
 """Problems of one shape go through one compiled call in blocks of this size, which divides the cost of a call."""
 
 
-def autodiff(cell: str | Step) -> Callable[[Sequence[Problem]], list[Answer]]:
+def autodiff(cell: str | Step, *, readout_of: str = "h") -> Callable[[Sequence[Problem]], list[Answer]]:
     """The oracle: a function from problems of one shape and dtype to their nodes and gradients.
 
-    ``cell`` is the name of a function in :mod:`reference.cells`, or a step of one's own like those there.
+    ``cell`` is the name of a function in :mod:`reference.cells`, or a step of one's own like those there;
+    ``readout_of`` is the name of the state that the logits are made of.
     Float64 is switched on for the length of a call only; the process's JAX configuration stays as it is.
 
     Raises:
@@ -47,7 +48,7 @@ def autodiff(cell: str | Step) -> Callable[[Sequence[Problem]], list[Answer]]:
                 block = list(problems[start : start + size])
                 padded = block + block[:1] * (size - len(block))
                 stacked = jax.tree.map(lambda *arrays: np.stack(arrays), *padded)
-                nodes, grads = jax.device_get(_compiled(step)(stacked))
+                nodes, grads = jax.device_get(_compiled(step, readout_of)(stacked))
                 answers += [(_of_case(nodes, i), _of_case(grads, i)) for i in range(len(block))]
         return answers
 
@@ -76,22 +77,26 @@ def _of_case(stacked: Mapping[str, Any], i: int) -> dict[str, np.ndarray]:
 
 
 @lru_cache(maxsize=2)  # compiled code is never small: a process that judges fifty cells must let go of it
-def _compiled(step: Step) -> Callable[[Problem], Any]:
-    return jax.jit(jax.vmap(partial(nodes_and_gradients, step)), compiler_options=NO_FUSION)
+def _compiled(step: Step, readout_of: str) -> Callable[[Problem], Any]:
+    return jax.jit(jax.vmap(partial(nodes_and_gradients, step, readout_of)), compiler_options=NO_FUSION)
 
 
-def nodes_and_gradients(step: Step, problem: Problem) -> tuple[dict[str, Any], dict[str, Any]]:
+def nodes_and_gradients(
+    step: Step, readout_of: str, problem: Problem
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """The nodes of one problem, and the gradient of its loss with respect to each of them and to each argument."""
-    loss = partial(loss_of, step, y=problem["y"], weights=problem["weights"])
+    loss = partial(loss_of, step, readout_of, y=problem["y"], weights=problem["weights"])
     arguments = (problem["params"], problem["initial"], problem["x"], zeros_for(step, problem))
     grads, nodes = jax.grad(loss, argnums=(0, 1, 2, 3), has_aux=True)(*arguments)
     params, initial, x, of_nodes = grads
     return nodes, {**params, **of_nodes, **{f"{name}0": g for name, g in initial.items()}, "x": x}
 
 
-def loss_of(step: Step, params: Any, initial: Any, x: Any, zeros: Any, *, y: Any, weights: Any) -> Any:
+def loss_of(
+    step: Step, readout_of: str, params: Any, initial: Any, x: Any, zeros: Any, *, y: Any, weights: Any
+) -> Any:
     """The loss as a function of what is differentiated, and the nodes beside it."""
-    return run_batch(step, params, initial, x, y, weights, zeros)
+    return run_batch(step, readout_of, params, initial, x, y, weights, zeros)
 
 
 def zeros_for(step: Step, problem: Problem) -> dict[str, Any]:

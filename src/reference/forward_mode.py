@@ -20,7 +20,9 @@ Direction = Mapping[str, np.ndarray]
 """An array for each variable that moves, by the name of its gradient: parameters, "h0", "x"."""
 
 
-def forward_mode(cell: str | Step) -> Callable[[Problem, Sequence[Direction]], np.ndarray]:
+def forward_mode(
+    cell: str | Step, *, readout_of: str = "h"
+) -> Callable[[Problem, Sequence[Direction]], np.ndarray]:
     """The derivative of a problem's loss along each of some directions: ⟨gradient, direction⟩, one each.
 
     ``cell`` is the name of a function in :mod:`reference.cells`, or a step of one's own like those there.
@@ -40,7 +42,7 @@ def forward_mode(cell: str | Step) -> Callable[[Problem, Sequence[Direction]], n
         tangents = [_tangent(problem, direction) for direction in directions]
         with jax.enable_x64(True):
             stacked = jax.tree.map(lambda *arrays: np.stack(arrays), *tangents)
-            return np.asarray(_compiled(step)(problem, stacked))
+            return np.asarray(_compiled(step, readout_of)(problem, stacked))
 
     return oracle
 
@@ -58,10 +60,10 @@ def _tangent(problem: Problem, direction: Direction) -> tuple[Any, Any, Any]:
 
 
 @cache
-def _compiled(step: Step) -> Callable[[Problem, Any], Any]:
+def _compiled(step: Step, readout_of: str) -> Callable[[Problem, Any], Any]:
     def along(problem: Problem, tangent: Any) -> Any:
         fixed = {name: problem[name] for name in ("y", "weights")} | {"zeros": zeros_for(step, problem)}
         at = (problem["params"], problem["initial"], problem["x"])
-        return jax.jvp(lambda *arguments: loss_of(step, *arguments, **fixed)[0], at, tangent)[1]
+        return jax.jvp(lambda *arguments: loss_of(step, readout_of, *arguments, **fixed)[0], at, tangent)[1]
 
     return jax.jit(jax.vmap(along, in_axes=(None, 0)))

@@ -12,11 +12,19 @@ Step = Callable[..., Nodes]
 
 
 def run(
-    step: Step, params: Nodes, initial: Nodes, x: jax.Array, y: jax.Array, weights: jax.Array, zeros: Nodes
+    step: Step,
+    readout_of: str,
+    params: Nodes,
+    initial: Nodes,
+    x: jax.Array,
+    y: jax.Array,
+    weights: jax.Array,
+    zeros: Nodes,
 ) -> tuple[jax.Array, Nodes]:
     """One sequence: x (T, n_in), y (T,), weights (T,); returns the loss and every node, each (T, n).
 
-    ``zeros`` has one array of zeros per node, of the node's shape: what ``tap`` adds.
+    ``zeros`` has one array of zeros per node, of the node's shape: what ``tap`` adds. ``readout_of`` is the state that
+    the logits are made of.
     """
 
     def one_step(prev: Nodes, at_t: Any) -> tuple[Nodes, Nodes]:
@@ -28,8 +36,7 @@ def run(
             return nodes[name]
 
         state = step(params, prev, x, tap)
-        h = next(iter(state.values()))
-        o = tap("o", params["V"] @ h + params["c"])
+        o = tap("o", params["V"] @ state[readout_of] + params["c"])
         nodes["loss"] = -weight * jax.nn.log_softmax(o)[y]
         return state, nodes
 
@@ -38,9 +45,16 @@ def run(
 
 
 def run_batch(
-    step: Step, params: Nodes, initial: Nodes, x: jax.Array, y: jax.Array, weights: jax.Array, zeros: Nodes
+    step: Step,
+    readout_of: str,
+    params: Nodes,
+    initial: Nodes,
+    x: jax.Array,
+    y: jax.Array,
+    weights: jax.Array,
+    zeros: Nodes,
 ) -> tuple[jax.Array, Nodes]:
     """A batch, time-major as (T, B, ...): the sum of the losses, and every node as (T, B, n)."""
-    over_batch = jax.vmap(partial(run, step, params), in_axes=(0, 1, 1, 1, 1), out_axes=(0, 1))
+    over_batch = jax.vmap(partial(run, step, readout_of, params), in_axes=(0, 1, 1, 1, 1), out_axes=(0, 1))
     losses, nodes = over_batch(initial, x, y, weights, zeros)
     return jnp.sum(losses), nodes

@@ -46,4 +46,13 @@ def backward(node: Nodes, prev: Nodes, grad: Nodes, tap: Tap) -> dict[str, Array
     return {"a": grad_a}
 
 
-CELL = Cell("rnn", forward, backward, labels={"h": "F2", "grad_a": "B5"})
+CELL = Cell(
+    "rnn",
+    forward,
+    backward,
+    labels={"h": "F2", "grad_a": "B5"},
+    latex={
+        "h": r"h(t) = \tanh a(t)",
+        "grad_a": r"\nabla a(t) = \operatorname{diag}(1 - h(t)^2)\, \nabla h(t)",
+    },
+)

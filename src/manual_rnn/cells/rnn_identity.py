@@ -24,4 +24,13 @@ def backward(node: Nodes, prev: Nodes, grad: Nodes, tap: Tap) -> dict[str, Array
     return {"a": grad_a}
 
 
-CELL = Cell("rnn_identity", forward, backward, labels={"h": "F2", "grad_a": "B5"})
+CELL = Cell(
+    "rnn_identity",
+    forward,
+    backward,
+    labels={"h": "F2", "grad_a": "B5"},
+    latex={
+        "h": r"h(t) = a(t)",
+        "grad_a": r"\nabla a(t) = \nabla h(t)",
+    },
+)

@@ -26,4 +26,14 @@ def backward(node: Nodes, prev: Nodes, grad: Nodes, tap: Tap) -> dict[str, Array
     return {"a": grad_a}
 
 
-CELL = Cell("rnn_relu", forward, backward, labels={"h": "F2", "grad_a": "B5"}, kinks=("a",))
+CELL = Cell(
+    "rnn_relu",
+    forward,
+    backward,
+    labels={"h": "F2", "grad_a": "B5"},
+    kinks=("a",),
+    latex={
+        "h": r"h(t) = \max(a(t), 0)",
+        "grad_a": r"\nabla a(t) = \operatorname{diag}(1_{a(t) > 0})\, \nabla h(t)",
+    },
+)

@@ -10,7 +10,7 @@ from typing import Any
 
 PACKAGES = (
     *("manual-rnn", "numpy", "jax", "jaxlib", "hypothesis"),
-    *("cyclopts", "rich", "safetensors", "matplotlib", "scipy"),
+    *("cyclopts", "rich", "safetensors", "jinja2", "latex2mathml", "matplotlib", "scipy"),
 )
 
 

@@ -56,7 +56,7 @@ def find_autodiff(cell: Cell) -> Any:
 
     use_compilation_cache()
     try:
-        return reference.autodiff(cell.against or cell.name)
+        return reference.autodiff(cell.against or cell.name, readout_of=cell.states[0])
     except ValueError as error:
         raise InputError(
             f"The cell {cell.name!r} has no partner to be compared with: give it against=<one step in JAX>, "

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json as jsonlib
 import multiprocessing
 import os
+import shlex
+import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -32,6 +34,7 @@ def verify(
     json: bool = False,
     csv: Path | None = None,
     time_limit: Annotated[float, Parameter(validator=validators.Number(gte=0))] = 30.0,
+    report: Annotated[Path | None, Parameter(negative=())] = None,
 ) -> int:
     """Compare a hand-derived cell with jax.grad: every equation alone, at every step, and the whole gradient.
 
@@ -54,37 +57,62 @@ def verify(
         A file for the verdicts, a row a target, beside the table or the JSON document.
     time_limit
         Seconds that code of your own may take to load, and again for each group of up to 64 cases. 0: no limit.
+    report
+        Also write the verdict as a page, FILE.html: equations, error by time step, diagnosis. One file that needs no
+        network; a file that is there is replaced.
     """
     from manual_rnn.cli.class_table import check_csv, show_class, write_csv
     from manual_rnn.cli.class_targets import expand
     from manual_rnn.cli.counting import counting
     from manual_rnn.cli.verify_own import exit_code, judge_all
     from manual_rnn.cli.verify_table import show
+    from manual_rnn.html_report.place import check_place
     from manual_rnn.testing import Report
 
     chosen = expand(targets)  # what can be wrong about a target's name is said before the first one is judged
     if csv is not None:
         check_csv(csv)
+    if report is not None:
+        check_place(report)
     start = time.monotonic()
     with counting("judging", examples * len(chosen.names), "cases") as progress:
         reports = judge_all(chosen, examples=examples, seed=seed, time_limit=time_limit, progress=progress)
     seconds = time.monotonic() - start
     if csv is not None:
         write_csv(csv, reports)
-    agree = all(report.agree for report in reports)
+    judged = [found for found in reports if isinstance(found, Report)]
+    agree = all(found.agree for found in reports)
+    if report is not None:
+        _write_page(report, judged, examples, seed, seconds)
+        if len(judged) < len(reports):
+            print(f"Not in it: {len(reports) - len(judged)} targets that failed.", file=sys.stderr)
     if json:
         document = {
             "version": 1,
             "agree": agree,
             "seconds": round(seconds, 3),
-            "targets": [report.as_dict() for report in reports],
+            "targets": [found.as_dict() for found in reports],
         }
         print(jsonlib.dumps(document, allow_nan=False))
     elif chosen.are_a_class:
         show_class(reports, seconds)
     else:
-        show([report for report in reports if isinstance(report, Report)], seconds)
+        show(judged, seconds)
     return exit_code(reports)
+
+
+def _write_page(path: Path, reports: Sequence[Report], examples: int, seed: int, seconds: float) -> None:
+    from manual_rnn.html_report import render, write
+
+    facts = {
+        "command": shlex.join(["manual-rnn", *sys.argv[1:]]),
+        "written": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "examples": f"{examples} a target",
+        "seed": str(seed),
+        "BLAS threads while judging": "1",
+    }
+    write(path, render(reports, facts=facts, seconds=seconds))
+    print(f"The report is in {path}", file=sys.stderr)
 
 
 def judge_target(target: str, examples: int, seed: int, progress: Callable[[int], None]) -> Report:

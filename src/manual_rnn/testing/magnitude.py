@@ -5,8 +5,8 @@ $(1-h)(1+h)\nabla h$ it is $(1+|h|)(1+|h|)|\nabla h|$. Rounding errors are in pr
 formula is coded in, so an error is counted in units of eps · scale (Higham 2002, *Accuracy and Stability of
 Numerical Algorithms*, §3.3, running error analysis).
 
-A function passes the excess of its argument's scale on by its derivative: $|f(v)| + |f'(v)|\,(\text{scale} - |v|)$.
-An argument that stands on the tape is exact and has none.
+A function passes its argument's scale on by its derivative: $|f(v)| + |f'(v)|\,\text{scale}$. An argument that stands
+on the tape is exact, and passes on nothing; one that was computed has been rounded.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ class Magnitude(NDArrayOperatorsMixin):
 
     def __init__(self, value: Array, scale: Array | None = None) -> None:
         self.value = np.asarray(value)
+        self.exact = scale is None
         self.scale = np.abs(self.value) if scale is None else scale
 
     @property
@@ -83,13 +84,15 @@ class Magnitude(NDArrayOperatorsMixin):
         if ufunc is np.square:
             return Magnitude(value, scales[0] ** 2)
         if ufunc is np.power:
-            return _passed_on(value, _derivative_of_power(*values), values[0], scales[0])
+            if np.ndim(values[1]) == 0 and values[1] > 0:
+                return Magnitude(value, scales[0] ** values[1])  # as the product that it is
+            return _passed_on(value, _derivative_of_power(*values), inputs[0])
         if ufunc in (np.maximum, np.minimum):
             return Magnitude(value, np.where(value == values[0], scales[0], scales[1]))
         if len(inputs) > 1:
             return NotImplemented
         slope = DERIVATIVES[ufunc](values[0], value) if ufunc in DERIVATIVES else np.ones_like(value)
-        return _passed_on(value, slope, values[0], scales[0])
+        return _passed_on(value, slope, inputs[0])
 
     def __array_function__(self, function: Any, types: Any, arguments: Any, options: Any) -> Any:
         if function is np.where and len(arguments) == 3:
@@ -103,10 +106,12 @@ class Magnitude(NDArrayOperatorsMixin):
         return NotImplemented
 
 
-def _passed_on(value: Array, slope: Array, argument: Any, scale: Any) -> Magnitude:
-    """A function's value with the excess of its argument's scale; no excess of an infinite argument."""
-    has_excess = scale > np.abs(argument)
-    return Magnitude(value, np.abs(value) + np.where(has_excess, np.abs(slope) * (scale - np.abs(argument)), 0))
+def _passed_on(value: Array, slope: Array, argument: Any) -> Magnitude:
+    """A function's value with what its argument's rounding makes of it; an exact or infinite argument has none."""
+    if not isinstance(argument, Magnitude) or argument.exact:
+        return Magnitude(value, np.abs(value))
+    passed = np.where(np.isfinite(argument.value), np.abs(slope) * argument.scale, 0)
+    return Magnitude(value, np.abs(value) + passed)
 
 
 def _value(operand: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from manual_rnn.testing.problem import Spec
@@ -70,6 +70,13 @@ class EquationReport:
     max_share_of_budget: float
     """The largest end-to-end error as a share of the rounding budget of that array and step: wrong above 1."""
     worst: Worst | None
+    latex: str | None = None
+    """The equation as LaTeX; None where its cell gives none. Neither this nor what follows is in the JSON."""
+    by_step: tuple[float, ...] = ()
+    """The local error as a share of its bound, by the columns of :mod:`manual_rnn.testing.profile`; none where the
+    equation does not stand at every step."""
+    by_length: Mapping[int, tuple[float, float]] = field(default_factory=dict)
+    """By T, of the case with the largest share of its bound: the local error in units, and that bound."""
 
     @property
     def agree(self) -> bool:

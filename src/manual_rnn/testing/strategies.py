@@ -57,7 +57,15 @@ def specs(
     Raises:
         ValueError: a family of that name does not exist.
     """
+    if isinstance(families, str) or isinstance(dtypes, str):
+        raise ValueError(f"families and dtypes are lists of names; families is {families!r}, dtypes is {dtypes!r}.")
     names = families_for(cell) if families is None else families
+    if not names or (sizes is not None and not sizes) or not dtypes:
+        raise ValueError("There is nothing to draw from: families, sizes and dtypes must not be empty.")
+    if wrong := [d for d in dtypes if d not in ("float64", "float32")]:
+        raise ValueError(f"dtypes has {', '.join(map(str, wrong))}; a reference has float64 and float32.")
+    if wrong_sizes := [s for s in sizes or () if not isinstance(s, Sizes)]:
+        raise ValueError(f"sizes has {wrong_sizes[0]!r}; expected Sizes(T, B, n_in, n_hidden, n_out).")
     unknown = [name for name in names if name not in FAMILIES]
     if unknown:
         raise ValueError(f"There is no family {', '.join(unknown)}; the families are {', '.join(FAMILIES)}.")

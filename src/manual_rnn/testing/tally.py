@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from manual_rnn.cell import Cell
+from manual_rnn.formulas import formula
 from manual_rnn.testing.end_to_end import BlockCheck
 from manual_rnn.testing.families import families_for
 from manual_rnn.testing.local import EquationCheck
 from manual_rnn.testing.problem import Case, Sizes, Spec, leading_axes
+from manual_rnn.testing.profile import Profile
 from manual_rnn.testing.report import EquationReport, FamilyCount, Report, Worst
 
 
@@ -26,6 +28,7 @@ class EquationTally:
     wrong_end_to_end: int = 0
     worst: Worst | None = None
     worst_end_to_end: Worst | None = None
+    profile: Profile = field(default_factory=Profile)
 
 
 @dataclass
@@ -58,10 +61,12 @@ class Tally:
     def _add_local(self, name: str, check: EquationCheck, spec: Spec) -> None:
         tally = self.equations.setdefault(name, EquationTally())
         tally.wrong += not check.agree
-        where = np.unravel_index(int(np.argmax(np.nan_to_num(check.units, nan=np.inf))), check.units.shape)
-        units = float(np.nan_to_num(check.units[where], nan=np.inf, posinf=np.inf))
-        if units > tally.units:
-            tally.units, tally.worst = units, Worst.at(where, leading_axes(self.cell, name), spec)
+        axes = leading_axes(self.cell, name)
+        errors = np.nan_to_num(check.units, nan=np.inf, posinf=np.inf)
+        tally.profile.add(errors, check.undecided, check.bound, spec.sizes.T, every_step=axes == 2)
+        where = np.unravel_index(int(np.argmax(errors)), errors.shape)
+        if (units := float(errors[where])) > tally.units:
+            tally.units, tally.worst = units, Worst.at(where, axes, spec)
 
     def _add_end_to_end(self, name: str, blocks: BlockCheck, spec: Spec) -> None:
         tally = self.equations[name]
@@ -85,6 +90,7 @@ class Tally:
             mine.wrong += theirs.wrong
             mine.wrong_end_to_end += theirs.wrong_end_to_end
             mine.share = max(mine.share, theirs.share)
+            mine.profile.merge(theirs.profile)
             if theirs.units > mine.units:
                 mine.units, mine.worst = theirs.units, theirs.worst
             if theirs.relative > mine.relative or mine.worst_end_to_end is None:
@@ -105,6 +111,9 @@ class Tally:
                 max_relative_error=tally.relative,
                 max_share_of_budget=tally.share,
                 worst=tally.worst_end_to_end if tally.wrong == 0 and tally.wrong_end_to_end else tally.worst,
+                latex=formula(cell, name),
+                by_step=tuple(tally.profile.by_step.tolist()) if leading_axes(cell, name) == 2 else (),
+                by_length=dict(sorted(tally.profile.by_length.items())),
             )
             for name, tally in self.equations.items()
         ]

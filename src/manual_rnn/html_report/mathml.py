@@ -1,0 +1,60 @@
+"""LaTeX as MathML, which browsers set without a script and without a network."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from xml.etree import ElementTree
+
+from markupsafe import Markup, escape
+
+from manual_rnn.formulas import symbol
+
+ELEMENTS = {
+    *("math", "mrow", "mi", "mo", "mn", "mtext", "mspace", "mstyle", "msub", "msup", "msubsup", "mfrac", "msqrt"),
+    *("mroot", "mover", "munder", "munderover", "mtable", "mtr", "mtd", "mpadded", "mphantom", "mmultiscripts"),
+}
+ATTRIBUTES = {"display", "stretchy", "accent", "width", "mathvariant", "fence", "separator", "form", "movablelimits"}
+
+
+@cache
+def mathml(latex: str) -> Markup:
+    """The formula; as code, escaped, where it cannot be converted: a cell's own LaTeX may be anything."""
+    from latex2mathml.converter import convert
+
+    try:
+        return Markup(_plain(_with_functions_spaced(convert(latex))))
+    except Exception:  # the converter raises what it likes on LaTeX that is none
+        return Markup("<code>{}</code>").format(escape(latex))
+
+
+def equation(latex: str) -> Markup:
+    r"""A whole equation; what stands beside it after a ``\quad`` may go to a line of its own."""
+    return Markup(", ").join(mathml(part) for part in latex.split(r", \quad "))
+
+
+def _plain(text: str) -> str:
+    r"""The mathematics written anew from what it consists of, without the namespace, which HTML knows.
+
+    The converter hands the text inside \text{...} on unescaped: what is no mathematics must not get into the page.
+    """
+    root = ElementTree.fromstring(text)
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+        if element.tag not in ELEMENTS or not set(element.attrib) <= ATTRIBUTES:
+            raise ValueError(f"<{element.tag}> is no mathematics.")
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _with_functions_spaced(text: str) -> str:
+    """Names of functions as identifiers, with the thin space before an argument that TeX sets and browsers do not."""
+    text = re.sub(r"<mo>([a-z]{2,})</mo>", r"<mi>\1</mi>", text)
+    return re.sub(r"(<mi>[a-z]{2,}</mi>)(?=<mi>)", r'\1<mspace width="0.167em" />', text)
+
+
+def left_side(name: str, latex: str | None) -> Markup:
+    """What an equation is of, ∇a(t): from its LaTeX, or from its name alone."""
+    if latex and "=" in latex:
+        return mathml(latex.partition("=")[0].strip())
+    variable = name.removeprefix("grad_")
+    return mathml((r"\nabla " if variable != name else "") + symbol(variable) + "(t)")
