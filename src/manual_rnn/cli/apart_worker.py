@@ -82,8 +82,12 @@ def _take_kept_answers(target: str, talk: Connection[Any, Any]) -> None:
     from manual_rnn import cells
     from manual_rnn.cli.kept_answers import use_kept
     from manual_rnn.cli.targets import find_cell
+    from manual_rnn.errors import InputError
 
-    cell = find_cell(target)
+    try:
+        cell = find_cell(target)
+    except InputError:
+        return  # no cell: whoever judges it says what it is
     partner: object = cell.against or cell.name
     if not isinstance(partner, str) or partner not in cells.names():
         return

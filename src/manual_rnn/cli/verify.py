@@ -32,9 +32,9 @@ def verify(
     examples: Annotated[int, Parameter(validator=validators.Number(gte=1))] = 300,
     seed: Annotated[int, Parameter(validator=validators.Number(gte=0))] = 0,
     json: bool = False,
-    report: Annotated[Path | None, Parameter(negative=())] = None,
     csv: Path | None = None,
     time_limit: Annotated[float, Parameter(validator=validators.Number(gte=0))] = 30.0,
+    report: Annotated[Path | None, Parameter(negative=())] = None,
 ) -> int:
     """Compare a hand-derived cell with jax.grad: every equation alone, at every step, and the whole gradient.
 
@@ -53,13 +53,13 @@ def verify(
         The same seed draws the same cases.
     json
         One JSON document on stdout, and no table.
-    report
-        Also write the verdict as a page, FILE.html: equations, error by time step, diagnosis. One file that needs no
-        network; a file that is there is replaced.
     csv
         A file for the verdicts, a row a target, beside the table or the JSON document.
     time_limit
         Seconds that code of your own may take to load, and again for each group of up to 64 cases. 0: no limit.
+    report
+        Also write the verdict as a page, FILE.html: equations, error by time step, diagnosis. One file that needs no
+        network; a file that is there is replaced.
     """
     from manual_rnn.cli.class_table import check_csv, show_class, write_csv
     from manual_rnn.cli.class_targets import expand
@@ -80,21 +80,24 @@ def verify(
     seconds = time.monotonic() - start
     if csv is not None:
         write_csv(csv, reports)
-    agree = all(report.agree for report in reports)
+    judged = [found for found in reports if isinstance(found, Report)]
+    agree = all(found.agree for found in reports)
     if report is not None:
-        _write_page(report, [r for r in reports if isinstance(r, Report)], examples, seed, seconds)
+        _write_page(report, judged, examples, seed, seconds)
+        if len(judged) < len(reports):
+            print(f"Not in it: {len(reports) - len(judged)} targets that failed.", file=sys.stderr)
     if json:
         document = {
             "version": 1,
             "agree": agree,
             "seconds": round(seconds, 3),
-            "targets": [report.as_dict() for report in reports],
+            "targets": [found.as_dict() for found in reports],
         }
         print(jsonlib.dumps(document, allow_nan=False))
     elif chosen.are_a_class:
         show_class(reports, seconds)
     else:
-        show([report for report in reports if isinstance(report, Report)], seconds)
+        show(judged, seconds)
     return exit_code(reports)
 
 

@@ -102,12 +102,15 @@ def _answered_ahead(
             what = f"The reference of the cell {cell.name!r} {_raised(error)}"
             raise CellFailure(f"{what} at {chunk[0].sizes}") from error
 
-    with ThreadPoolExecutor(AHEAD) as pool:
+    pool = ThreadPoolExecutor(AHEAD)
+    try:
         waiting = deque(pool.submit(answer, chunk) for chunk in chunks[:AHEAD])
         for following in [*chunks[AHEAD:], *[None] * min(AHEAD, len(chunks))]:
             yield waiting.popleft().result()
             if following is not None:
                 waiting.append(pool.submit(answer, following))
+    finally:  # at Ctrl-C nobody waits for what has not begun
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def verdicts(
