@@ -46,7 +46,7 @@ def test_a_checker_detects_a_gross_mistake_and_leaves_the_arrays_alone(checker, 
 
 @pytest.mark.parametrize("regime", PLANTED)
 def test_the_loss_is_that_of_the_pass_and_the_gradients_are_the_references(regime):
-    case = REGIMES[regime].case(0)
+    case = PLANTED[regime].case(0)
     subject = Subject(case, manual_rnn)
     nodes, truth = autodiff("rnn")([case.for_oracle()])[0]
     assert subject.loss(subject.arrays) == pytest.approx(nodes["loss"].sum(), rel=1e-12)

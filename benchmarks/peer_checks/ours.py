@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from manual_rnn.cli.jax_setup import use_compilation_cache
+from manual_rnn.cli.caches import use_compilation_cache
 from manual_rnn.testing import diagnose, verdicts
 from manual_rnn.testing.problem import Answer, Case
 from manual_rnn.testing.tally import Tally
