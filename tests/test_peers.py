@@ -46,7 +46,7 @@ def test_a_checker_detects_a_gross_mistake_and_leaves_the_arrays_alone(checker, 
 
 @pytest.mark.parametrize("regime", PLANTED)
 def test_the_loss_is_that_of_the_pass_and_the_gradients_are_the_references(regime):
-    case = REGIMES[regime].case(0)
+    case = PLANTED[regime].case(0)
     subject = Subject(case, manual_rnn)
     nodes, truth = autodiff("rnn")([case.for_oracle()])[0]
     assert subject.loss(subject.arrays) == pytest.approx(nodes["loss"].sum(), rel=1e-12)
@@ -67,7 +67,6 @@ def test_the_regimes_are_what_they_are_called():
 
 def test_what_absolute_tolerances_pass_is_failed_here(transposed):
     subject = Subject(PLANTED["vanished8"].case(0), transposed)
-    assert CHECKERS["allclose"].accepts(subject)
     assert CHECKERS["autodiff_allclose"].accepts(subject)
     assert not CHECKERS["end_to_end"].accepts(subject)
     assert not CHECKERS["judge"].accepts(subject)

@@ -37,9 +37,9 @@ def _ours(results: dict[str, Any], by: dict[Any, Any], hidden: int) -> str:
     low, high = min(command["warm"]), max(command["warm"])
     return (
         f"At hidden {hidden} a check by this project, both verdicts, takes {row['median']:.2f} s. The first one in a "
-        f"new process takes {row['first']:.2f} s with a warm compile cache and {row['cold']:.2f} s with an empty one, "
-        f"besides {row['imports']:.2f} s for imports, JAX's above all. The whole command `manual-rnn verify rnn`, with "
-        f"its 300 cases in some twenty shapes, takes {command['median']:.1f} s warm ({low:.1f}–{high:.1f}) and "
+        f"new process takes\n{row['first']:.2f} s with a warm compile cache and {row['cold']:.2f} s with an empty one, "
+        f"besides {row['imports']:.2f} s for imports, JAX's above all.\nThe whole command `manual-rnn verify rnn`, "
+        f"with its 300 cases in some twenty shapes, takes {command['median']:.1f} s\nwarm ({low:.1f}–{high:.1f}) and "
         f"{command['cold']:.1f} s cold."
     )
 

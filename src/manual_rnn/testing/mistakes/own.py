@@ -26,7 +26,8 @@ def gives_the_right_numbers(value: Callable[[Quantities], Array], seen: Sequence
 def formulas_of_own(cell: Cell, equation: str, seen: Sequence[Observed]) -> Iterator[Formula]:
     """The cell's own code with one of its quantities exchanged for another: any mistake of the wrong variable.
 
-    Where that code is the wrong one, only what needs no code is said: a derivative left out, a polynomial.
+    Where that code is the wrong one, it is said which exchange repairs it, and what needs no code: a derivative left
+    out, a polynomial.
     """
     name = symbol(equation)
     right = Exchange(cell, equation)
@@ -45,6 +46,8 @@ def formulas_of_own(cell: Cell, equation: str, seen: Sequence[Observed]) -> Iter
             exchanged = replace(right, take=target, instead=target, through=function)
             sentence = f"your {name} has {words} {target} where the derivation has {target}."
             yield Formula(sentence, exchanged.value)
+    if not trusted:
+        yield from _repairs(right)
     if equation.startswith("grad_"):
         for state in cell.states:
             incoming = Quantity(state, gradient=True)
@@ -53,6 +56,24 @@ def formulas_of_own(cell: Cell, equation: str, seen: Sequence[Observed]) -> Iter
                 lambda known, q=incoming: np.stack([known.at(q, t) for t in known.rows]),  # type: ignore[misc]
             )
         yield from _polynomials(equation, right.inputs(), cell.states, seen)
+
+
+def _repairs(wrong: Exchange) -> Iterator[Formula]:
+    """The exchanges that turn a cell's wrong code into one that gives the oracle's numbers."""
+    answer = Quantity(wrong.equation.removeprefix("grad_"), gradient=wrong.equation.startswith("grad_"))
+    for target in wrong.inputs():
+        for other in wrong.inputs():
+            if other == target:
+                continue
+            exchanged = replace(wrong, take=target, instead=other)
+
+            def value(known: Quantities, repaired: Exchange = exchanged) -> Array:
+                right = np.stack([known.at(answer, t) for t in known.rows])
+                is_right = (np.abs(repaired.value(known) - right) <= 1e-10 * np.abs(right).max()).all()
+                return wrong.value(known) if is_right else np.full_like(right, np.nan)
+
+            sentence = f"your {symbol(wrong.equation)} has {target} where the derivation has {other}."
+            yield Formula(sentence, value)
 
 
 def _polynomials(
