@@ -1,5 +1,6 @@
 """The same networks in JAX, as plainly as they can be written; their gradients come from ``jax.grad``."""
 
 from reference.autodiff import autodiff
+from reference.own_forward import autodiff_of
 
-__all__ = ["autodiff"]
+__all__ = ["autodiff", "autodiff_of"]
