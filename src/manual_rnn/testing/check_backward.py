@@ -8,6 +8,7 @@ from typing import Any
 
 from manual_rnn.testing.backward_report import BackwardReport
 from manual_rnn.testing.calling import UserFailure
+from manual_rnn.testing.conventions import in_another_convention
 from manual_rnn.testing.explain_pass import explain_pass
 from manual_rnn.testing.layout import Layout
 from manual_rnn.testing.preflight import notes, preflight
@@ -72,8 +73,9 @@ def check_target(
     seen, failures = _look_at_all(target, regimes, seed, time_limit)
     promises = preflight(target, seen, failures, time_limit)
     names = list(seen[0].truth) if seen else []
-    gradients = [verdict(target, name, seen) for name in names]
-    failing = sorted((s for s in seen if s.wrong(target)), key=lambda s: s.drawn.sizes)
+    gradients = in_another_convention(target, seen, [verdict(target, name, seen) for name in names])
+    still_wrong = any(check.outcome == "wrong" for check in gradients)
+    failing = sorted((s for s in seen if still_wrong and s.wrong(target)), key=lambda s: s.drawn.sizes)
     doubles = all(promise.agree for promise in promises if promise.name == "float64")
     explained = explain_pass(target, seen) if failing and has_cell(target) and doubles else []  # rounding fits nothing
     return BackwardReport(
