@@ -8,6 +8,7 @@ from manual_rnn.testing.layout import Layout
 from manual_rnn.testing.oracles.own_forward import complex_step
 from manual_rnn.testing.problem import Case, Oracle, Sizes, Spec
 from manual_rnn.testing.report import Report
+from manual_rnn.testing.smallest import Example, example
 from manual_rnn.testing.target import Target
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Case",
     "CellFailure",
     "Check",
+    "Example",
     "Layout",
     "Oracle",
     "Report",
@@ -26,6 +28,7 @@ __all__ = [
     "check_target",
     "complex_step",
     "diagnose",
+    "example",
     "judge",
     "verdicts",
     "verify",

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from manual_rnn.testing.regimes import Drawn
+from manual_rnn.testing.target import Target
 
 OUTCOMES = ("right", "right, in another convention", "not returned", "undecided", "wrong")
 
@@ -58,7 +61,7 @@ class Check:
 class BackwardReport:
     """The verdict on one backward pass."""
 
-    loss: str
+    target: Target
     gradients: tuple[Check, ...]
     preflight: tuple[Check, ...]
     cases: Mapping[str, int]
@@ -66,6 +69,8 @@ class BackwardReport:
     first_divergence: str = ""
     """Where, on the way back, the first number is off, in the smallest case that fails."""
     diagnosis: tuple[str, ...] = ()
+    smallest: Drawn | None = None
+    """The smallest case that was found in which the same gradients are wrong."""
     reproduce: str = ""
     """Three lines that show the failure."""
     notes: tuple[str, ...] = field(default=())
@@ -98,7 +103,7 @@ class BackwardReport:
         return {
             "version": 1,
             "agree": self.agree,
-            "loss": self.loss,
+            "loss": self.target.loss,
             "cases": dict(self.cases),
             "gradients": [check.as_dict() for check in self.gradients],
             "preflight": [check.as_dict() for check in self.preflight],
@@ -106,6 +111,7 @@ class BackwardReport:
             "right": self.right,
             "first_divergence": self.first_divergence,
             "diagnosis": list(self.diagnosis),
+            "smallest": asdict(self.smallest.sizes) if self.smallest else None,
             "reproduce": self.reproduce,
             "notes": list(self.notes),
         }
@@ -118,6 +124,7 @@ class BackwardReport:
         lines += [f"  {c.name:<12} {c.outcome}: {c.message}" for c in self.gradients]
         lines += [self.first_divergence] if self.first_divergence else []
         lines += [f"Diagnosis: {sentence}" for sentence in self.diagnosis]
+        lines += [f"The same gradients are wrong in the {self.smallest}."] if self.smallest else []
         lines += [f"Note: {note}" for note in self.notes]
         if self.reproduce:
             lines += ["To see it again:", *(f"    {line}" for line in self.reproduce.splitlines())]

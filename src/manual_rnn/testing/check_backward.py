@@ -15,6 +15,7 @@ from manual_rnn.testing.preflight import notes, preflight
 from manual_rnn.testing.problem import Oracle
 from manual_rnn.testing.regimes import REGIMES, draw, sizes_for
 from manual_rnn.testing.seen import Seen, look
+from manual_rnn.testing.smallest import shrink, three_lines
 from manual_rnn.testing.target import ForwardOracle, Target
 from manual_rnn.testing.truth import cell_of, has_cell
 from manual_rnn.testing.whole_pass import first_divergence, verdict
@@ -75,15 +76,20 @@ def check_target(
     names = list(seen[0].truth) if seen else []
     gradients = in_another_convention(target, seen, [verdict(target, name, seen) for name in names])
     still_wrong = any(check.outcome == "wrong" for check in gradients)
-    failing = sorted((s for s in seen if still_wrong and s.wrong(target)), key=lambda s: s.drawn.sizes)
+    failing = [s for s in seen if still_wrong and s.wrong(target)]
+    # The smallest of those in which everything shows: at T = 1 nothing is carried back.
+    telling = min(failing, key=lambda s: (-len(s.wrong(target)), s.drawn.sizes), default=None)
     doubles = all(promise.agree for promise in promises if promise.name == "float64")
     explained = explain_pass(target, seen) if failing and has_cell(target) and doubles else []  # rounding fits nothing
+    small = shrink(target, telling, time_limit=time_limit) if telling else None
     return BackwardReport(
-        loss=target.loss,
+        target=target,
         gradients=tuple(gradients),
         preflight=tuple(promises),
         cases=Counter(s.drawn.regime for s in seen),
-        first_divergence=first_divergence(target, failing[0]) if failing else "",
+        first_divergence=first_divergence(target, telling) if telling else "",
+        smallest=small.drawn if small else None,
+        reproduce=three_lines(target, small) if small else "",
         diagnosis=tuple(explained),
         notes=(*getattr(target.against, "notes", ()), *notes(seen)),
     )

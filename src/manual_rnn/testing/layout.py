@@ -71,7 +71,7 @@ class Layout:
             names = self.yours(ours)
             for name in names:
                 share = array / len(names) if len(names) > 1 else array  # halves are exact
-                found[name] = np.array(self._turn(ours, share), order="C")
+                found[name] = np.array(self.turn(ours, share), order="C")
         return found
 
     def to_ours(self, yours: str, array: Array) -> Array:
@@ -87,7 +87,7 @@ class Layout:
             return array.reshape(-1)
         return array.T if self.transposed and array.ndim == 2 and self._is_matrix(ours) else array
 
-    def _turn(self, ours: str, array: Array) -> Array:
+    def turn(self, ours: str, array: Array) -> Array:
         if self.axes == "BT" and ours in SEQUENCES:
             return array.swapaxes(0, 1)
         if not self.has_batch and ours in SEQUENCES:
