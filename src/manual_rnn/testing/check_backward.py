@@ -31,6 +31,7 @@ def check_backward(
     loss: str = "every",
     layout: Layout | None = None,
     dtype: str = "float64",
+    truncation: int | None = None,
     regimes: Sequence[str] = tuple(REGIMES),
     seed: int = 0,
     time_limit: float = 60.0,
@@ -46,6 +47,7 @@ def check_backward(
             gets an upstream gradient of h; see :data:`manual_rnn.testing.target.LOSSES`.
         layout: your names, order of axes and conventions; ours by default.
         dtype: what your arrays come in.
+        truncation: k, where your code is truncated BPTT(k) and is to be held against that.
         regimes: some of "ordinary", "long", "vanished", "exploding".
         seed: the same seed draws the same cases.
         time_limit: seconds for one call of your function.
@@ -60,7 +62,9 @@ def check_backward(
     Raises:
         ValueError: an argument makes no sense; the sentence names it. Whatever your function does is reported.
     """
-    target = Target(backward=backward, against=against, loss=loss, layout=layout or Layout(), dtype=dtype)
+    target = Target(
+        backward=backward, against=against, loss=loss, layout=layout or Layout(), dtype=dtype, truncation=truncation
+    )
     return check_target(target, regimes=regimes, seed=seed, time_limit=time_limit)
 
 

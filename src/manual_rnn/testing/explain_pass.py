@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from manual_rnn.testing.mistakes.replay import Mistake, Replay
 from manual_rnn.testing.oracles.estimate import Estimate
 from manual_rnn.testing.seen import Seen, block_axes
 from manual_rnn.testing.target import Target
+from manual_rnn.testing.truncation import truncated
 from manual_rnn.testing.truth import cell_of
 
 SECONDS = 20.0
@@ -38,6 +39,14 @@ def explain_pass(target: Target, seen: Sequence[Seen], *, seconds: float = SECON
     replays = {id(s): Replay.of(cell, s.drawn) for s in usable}
     first = failing[0]
     others = [s for s in usable if s is not first]
+    for k in _truncations(target, first):
+        if all(_gives(target, s, truncated(cell, s.drawn, k)) for s in (first, *others)):
+            declared = f"truncation={target.truncation} was" if target.truncation else f"truncation={k} is to be"
+            return [f"This is truncated BPTT: each step's loss goes back through {k} steps only ({declared} declared)."]
+    if target.truncation:
+        full = all(_gives(target, s, replays[id(s)].gradients(None)) for s in usable)
+        declared = f"truncation={target.truncation} was declared"
+        return [f"Nothing is truncated: these are the whole gradients ({declared})."] if full else []
     ratios = _ratios(target, min(failing, key=lambda s: s.drawn.sizes))  # T = 1 shows a factor best
     for mistake in _candidates(target, seen, first, replays[id(first)], ratios):
         if time.monotonic() > until:
@@ -59,6 +68,11 @@ def _candidates(
     )
     theirs = {target.layout.ours(n): target.layout.to_ours(n, a) for n, a in first.answered.returned.items()}
     yield from mistakes(replay, ratios, theirs)
+
+
+def _truncations(target: Target, first: Seen) -> Iterable[int]:
+    """The k that are tried; k = 1, undeclared, is a carry that was forgotten."""
+    return range(1, 31) if target.truncation else range(2, min(first.drawn.sizes.T, 31))
 
 
 def _ratios(target: Target, s: Seen) -> dict[str, float]:

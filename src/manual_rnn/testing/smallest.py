@@ -16,6 +16,7 @@ from manual_rnn.testing.problem import Sizes
 from manual_rnn.testing.regimes import draw
 from manual_rnn.testing.seen import Seen, ask, look
 from manual_rnn.testing.target import Target
+from manual_rnn.testing.truncation import truncated
 from manual_rnn.testing.truth import cell_of, has_cell, variables
 
 SECONDS = 5.0
@@ -75,7 +76,8 @@ def _look(target: Target, s: Seen, sizes: Sizes, time_limit: float) -> Seen:
     drawn = draw(target, cell_of(target), s.drawn.regime, sizes, s.drawn.seed)
     if not has_cell(target):
         return look(target, drawn, time_limit)
-    gradients = Replay.of(cell_of(target), drawn).grads
+    cell, k = cell_of(target), target.truncation
+    gradients = truncated(cell, drawn, k) if k else Replay.of(cell, drawn).grads
     right = {n: gradients[target.layout.ours(n)] for n in variables(target, drawn)}
     truth = {n: Estimate(array, np.zeros_like(array)) for n, array in right.items()}
     return Seen(drawn, ask(target, drawn, time_limit), truth)

@@ -50,6 +50,10 @@ class Target:
     dtype: str = "float64"
     """What your arrays are handed to you in; float64 shows a mistake best, float32 is for code that has no other."""
 
+    truncation: int | None = None
+    """k, where your code is BPTT(k): each step's loss reaches the steps t, t−1, …, t−k+1. Held against the right
+    derivation with the carry cut, so the oracle must be that of a built-in cell."""
+
     def __post_init__(self) -> None:
         if not callable(self.backward):
             raise ValueError(f"backward is of the type {type(self.backward).__name__}; expected a function.")
@@ -67,6 +71,12 @@ class Target:
             raise ValueError(f"loss is {self.loss!r}; it is one of {', '.join(LOSSES)}.")
         if self.dtype not in ("float64", "float32"):
             raise ValueError(f"dtype is {self.dtype!r}; it is 'float64' or 'float32'.")
+
+        if self.truncation is not None and (self.truncation < 1 or isinstance(self.against, ForwardOracle)):
+            raise ValueError(
+                f"truncation is {self.truncation}; it is a number of steps, at least 1, and its truth is a built-in "
+                "cell's: against=autodiff(<name of the cell>)."
+            )
 
     @property
     def has_readout(self) -> bool:

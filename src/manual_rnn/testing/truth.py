@@ -15,6 +15,7 @@ from manual_rnn.testing.oracles.estimate import Estimate
 from manual_rnn.testing.problem import Oracle
 from manual_rnn.testing.regimes import Drawn
 from manual_rnn.testing.target import ForwardOracle, Target
+from manual_rnn.testing.truncation import truncated
 
 SAFETY = 16
 """Two disturbed runs are two samples of what another implementation's rounding may do."""
@@ -46,18 +47,22 @@ def truth_of(target: Target, drawn: Drawn) -> dict[str, Estimate]:
     names = variables(target, drawn)
     if isinstance(target.against, ForwardOracle):
         return _of_forward(target, target.against, drawn, names)
-    runs = _of_cell(target.against, [drawn, _nudged(drawn, 1), _nudged(drawn, 2)])
+    cases = [drawn, nudged(drawn, 1), nudged(drawn, 2)]
+    k = target.truncation
+    runs = [truncated(cell_of(target), case, k) for case in cases] if k else _of_cell(target.against, cases)
     return {name: _measured([run[target.layout.ours(name)] for run in runs]) for name in names}
 
 
 def _of_cell(oracle: Oracle, cases: list[Drawn]) -> list[Mapping[str, Array]]:
-    problems: list[dict[str, Any]] = []
-    for drawn in cases:
-        problem = drawn.case.for_oracle()
-        if drawn.upstream is not None:
-            problem = {n: problem[n] for n in ("params", "initial", "x")} | {"upstream": drawn.upstream}
-        problems.append(problem)
-    return [grads for _, grads in oracle(problems)]
+    return [grads for _, grads in oracle([problem_of(drawn) for drawn in cases])]
+
+
+def problem_of(drawn: Drawn) -> dict[str, Any]:
+    """A case as a built-in cell's oracle takes it."""
+    problem = drawn.case.for_oracle()
+    if drawn.upstream is None:
+        return problem
+    return {n: problem[n] for n in ("params", "initial", "x")} | {"upstream": drawn.upstream}
 
 
 def _of_forward(target: Target, oracle: ForwardOracle, drawn: Drawn, names: list[str]) -> dict[str, Estimate]:
@@ -74,7 +79,7 @@ def _of_forward(target: Target, oracle: ForwardOracle, drawn: Drawn, names: list
     first = ask(drawn)
     if all(isinstance(g, Estimate) for g in first.values()):
         return {n: _in_our_shape(target, n, g) for n, g in first.items() if isinstance(g, Estimate)}
-    runs = [first, ask(_nudged(drawn, 1)), ask(_nudged(drawn, 2))]
+    runs = [first, ask(nudged(drawn, 1)), ask(nudged(drawn, 2))]
     return {n: _measured([target.layout.to_ours(n, np.asarray(run[n])) for run in runs]) for n in names}
 
 
@@ -88,7 +93,7 @@ def _measured(runs: list[Array]) -> Estimate:
     return Estimate(runs[0], SAFETY * np.where(np.isfinite(moved), moved, np.inf))
 
 
-def _nudged(drawn: Drawn, seed: int) -> Drawn:
+def nudged(drawn: Drawn, seed: int) -> Drawn:
     """Every number a unit in the last place up or down."""
     rng = np.random.default_rng([drawn.seed, seed])
 
