@@ -2,5 +2,6 @@
 
 from reference.autodiff import autodiff
 from reference.own_forward import autodiff_of
+from reference.second_order import hessian_vector
 
-__all__ = ["autodiff", "autodiff_of"]
+__all__ = ["autodiff", "autodiff_of", "hessian_vector"]

@@ -8,6 +8,7 @@ from manual_rnn.testing.layout import Layout
 from manual_rnn.testing.oracles.own_forward import complex_step
 from manual_rnn.testing.problem import Case, Oracle, Sizes, Spec
 from manual_rnn.testing.report import Report
+from manual_rnn.testing.second_order import check_hvp
 from manual_rnn.testing.smallest import Example, example
 from manual_rnn.testing.target import Target
 
@@ -25,6 +26,7 @@ __all__ = [
     "Target",
     "WrongBackward",
     "check_backward",
+    "check_hvp",
     "check_target",
     "complex_step",
     "diagnose",
