@@ -32,9 +32,10 @@ def explain_pass(target: Target, seen: Sequence[Seen], *, seconds: float = SECON
     """
     until = time.monotonic() + seconds
     cell = cell_of(target)
-    usable = [s for s in seen if s.drawn.regime in ("ordinary", "long") and all(map(s.fits, s.answered.returned))]
+    tame = [s for s in seen if s.drawn.regime in ("ordinary", "long", "given")]
+    usable = [s for s in tame if all(map(s.fits, s.answered.returned))]
     failing = sorted((s for s in usable if s.wrong(target)), key=lambda s: (s.drawn.sizes.T < 3, s.drawn.sizes))
-    if not failing:
+    if not failing or len(usable) < 2:  # nothing to explain, or nothing to hold an explanation to
         return []
     replays = {id(s): Replay.of(cell, s.drawn) for s in usable}
     first = failing[0]
