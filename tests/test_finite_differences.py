@@ -119,7 +119,7 @@ def test_extrapolation_is_exact_for_the_powers_that_it_takes_out():
 def test_steps_too_long_for_the_function_disagree():
     """sin(1e7 v) around zero: odd, so that the slopes on both sides are alike, and wild at every step of the ladder."""
     at = {"V": np.zeros(1, widest_dtype())}
-    found = module._estimate(lambda at: np.sin(1e7 * at["V"]), at, "V", np.longdouble(1e-19), ENOUGH)
+    found = module.estimate_of(lambda at: np.sin(1e7 * at["V"]), at, "V", np.longdouble(1e-19), ENOUGH)
     assert "the step sizes disagree" in found.cannot_decide
 
 

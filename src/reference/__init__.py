@@ -1,5 +1,7 @@
 """The same networks in JAX, as plainly as they can be written; their gradients come from ``jax.grad``."""
 
 from reference.autodiff import autodiff
+from reference.own_forward import autodiff_of
+from reference.second_order import hessian_vector
 
-__all__ = ["autodiff"]
+__all__ = ["autodiff", "autodiff_of", "hessian_vector"]

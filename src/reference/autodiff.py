@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
 
@@ -11,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from reference import cells
-from reference.network import run_batch
+from reference.network import hidden_states, run_batch
 
 Step = Callable[..., Any]
 Problem = Mapping[str, Any]
@@ -23,19 +24,20 @@ CASES_A_CALL = 8
 """Problems of one shape go through one compiled call in blocks of this size, which divides the cost of a call."""
 
 
-def autodiff(cell: str | Step, *, readout_of: str = "h") -> Callable[[Sequence[Problem]], list[Answer]]:
-    """The oracle: a function from problems of one shape and dtype to their nodes and gradients.
+@dataclass(frozen=True)
+class Autodiff:
+    """The oracle: what :func:`autodiff` returns."""
 
-    ``cell`` is the name of a function in :mod:`reference.cells`, or a step of one's own like those there;
-    ``readout_of`` is the name of the state that the logits are made of.
-    Float64 is switched on for the length of a call only; the process's JAX configuration stays as it is.
+    name: str
+    step: Step
+    readout_of: str = "h"
 
-    Raises:
-        ValueError: no step has this name, or an array is of a dtype that JAX does not have (longdouble).
-    """
-    step = find_step(cell)
+    def __call__(self, problems: Sequence[Problem]) -> list[Answer]:
+        """The nodes and gradients of problems of one shape and dtype.
 
-    def oracle(problems: Sequence[Problem]) -> list[Answer]:
+        A problem with ``upstream`` (T, B, n_hidden) has the loss ⟨upstream, h⟩ in place of readout and softmax; its
+        answer has gradients only.
+        """
         if not problems:
             return []
         dtype = np.asarray(problems[0]["x"]).dtype
@@ -48,11 +50,24 @@ def autodiff(cell: str | Step, *, readout_of: str = "h") -> Callable[[Sequence[P
                 block = list(problems[start : start + size])
                 padded = block + block[:1] * (size - len(block))
                 stacked = jax.tree.map(lambda *arrays: np.stack(arrays), *padded)
-                nodes, grads = jax.device_get(_compiled(step, readout_of)(stacked))
+                linear = "upstream" in problems[0]
+                nodes, grads = jax.device_get(_compiled(self.step, self.readout_of, linear)(stacked))
                 answers += [(_of_case(nodes, i), _of_case(grads, i)) for i in range(len(block))]
         return answers
 
-    return oracle
+
+def autodiff(cell: str | Step, *, readout_of: str = "h") -> Autodiff:
+    """The oracle: a function from problems of one shape and dtype to their nodes and gradients.
+
+    ``cell`` is the name of a function in :mod:`reference.cells`, or a step of one's own like those there;
+    ``readout_of`` is the name of the state that the logits are made of.
+    Float64 is switched on for the length of a call only; the process's JAX configuration stays as it is.
+
+    Raises:
+        ValueError: no step has this name; when called, an array is of a dtype that JAX does not have (longdouble).
+    """
+    name = cell if isinstance(cell, str) else getattr(cell, "__name__", "a step of your own")
+    return Autodiff(name, find_step(cell), readout_of)
 
 
 def find_step(cell: str | Step) -> Step:
@@ -77,8 +92,9 @@ def _of_case(stacked: Mapping[str, Any], i: int) -> dict[str, np.ndarray]:
 
 
 @lru_cache(maxsize=2)  # compiled code is never small: a process that judges fifty cells must let go of it
-def _compiled(step: Step, readout_of: str) -> Callable[[Problem], Any]:
-    return jax.jit(jax.vmap(partial(nodes_and_gradients, step, readout_of)), compiler_options=NO_FUSION)
+def _compiled(step: Step, readout_of: str, linear: bool) -> Callable[[Problem], Any]:
+    answer = gradients_from_upstream if linear else nodes_and_gradients
+    return jax.jit(jax.vmap(partial(answer, step, readout_of)), compiler_options=NO_FUSION)
 
 
 def nodes_and_gradients(
@@ -90,6 +106,18 @@ def nodes_and_gradients(
     grads, nodes = jax.grad(loss, argnums=(0, 1, 2, 3), has_aux=True)(*arguments)
     params, initial, x, of_nodes = grads
     return nodes, {**params, **of_nodes, **{f"{name}0": g for name, g in initial.items()}, "x": x}
+
+
+def gradients_from_upstream(
+    step: Step, readout_of: str, problem: Problem
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """No nodes, and the gradient of ⟨upstream, h⟩ with respect to each argument."""
+
+    def loss(params: Any, initial: Any, x: Any) -> Any:
+        return jnp.sum(problem["upstream"] * hidden_states(step, readout_of, params, initial, x))
+
+    params, initial, x = jax.grad(loss, argnums=(0, 1, 2))(problem["params"], problem["initial"], problem["x"])
+    return {}, {**params, **{f"{name}0": g for name, g in initial.items()}, "x": x}
 
 
 def loss_of(

@@ -58,3 +58,18 @@ def run_batch(
     over_batch = jax.vmap(partial(run, step, readout_of, params), in_axes=(0, 1, 1, 1, 1), out_axes=(0, 1))
     losses, nodes = over_batch(initial, x, y, weights, zeros)
     return jnp.sum(losses), nodes
+
+
+def hidden_states(step: Step, readout_of: str, params: Nodes, initial: Nodes, x: jax.Array) -> jax.Array:
+    """h at every step, (T, B, n_hidden), of a batch x (T, B, n_in): no readout, no taps."""
+
+    def one_step(prev: Nodes, x: jax.Array) -> tuple[Nodes, jax.Array]:
+        state = step(params, prev, x, lambda name, value: value)
+        return state, state[readout_of]
+
+    def one_sequence(first: Nodes, rows: jax.Array) -> jax.Array:
+        _, h = jax.lax.scan(one_step, first, rows)
+        return h
+
+    over_batch = jax.vmap(one_sequence, in_axes=(0, 1), out_axes=1)
+    return jnp.asarray(over_batch(initial, x))

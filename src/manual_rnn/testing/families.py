@@ -71,7 +71,7 @@ def saturated(severity: float, sizes: Sizes, decades: float) -> Recipe:
 
 def chaotic(severity: float, sizes: Sizes, decades: float) -> Recipe:
     """Gains far above the critical one: two right gradients end far apart. Bounded, for cells that do not saturate."""
-    return Recipe(gain=min(2 + 14 * severity, 10 ** (decades / 4 / sizes.T)), U=1.0)
+    return Recipe(gain=min(2 + 14 * severity, 10 ** (decades * 2 / 3 / sizes.T)), U=1.0)
 
 
 def logits(severity: float, sizes: Sizes, decades: float) -> Recipe:

@@ -32,7 +32,7 @@ NAMED = (
 
 def constant(value: float) -> Factor:
     """A factor that is the same number in every case."""
-    return Factor(lambda s: value, f"multiplied by {value:.6g}")
+    return Factor(lambda s: value, f"multiplied by {value:.10g}")
 
 
 def candidates(measured: float) -> tuple[Factor, ...]:

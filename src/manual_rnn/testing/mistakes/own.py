@@ -91,12 +91,12 @@ def _polynomials(
             fitted, *_ = np.linalg.lstsq(powers(seen[0].known).reshape(-1, 3), seen[0].ours.ravel(), rcond=None)
             simple = np.round(4 * fitted) / 4  # quarters are what a hand writes
             yield Formula(
-                f"your {symbol(equation)} is ({_polynomial(simple, str(node))}) {incoming}.",
+                f"your {symbol(equation)} is ({polynomial(simple, str(node))}) {incoming}.",
                 lambda known, powers=powers, c=simple: powers(known) @ c,  # type: ignore[misc]
             )
 
 
-def _polynomial(coefficients: Array, variable: str) -> str:
+def polynomial(coefficients: Array, variable: str) -> str:
     """1 − 2h(t) + h(t)²."""
     powers = ("", variable, f"{variable}²")
     parts = [(c, p) for c, p in zip(coefficients, powers, strict=True) if c]

@@ -55,7 +55,7 @@ def complex_step(
     nudged = {name: a + np.spacing(np.abs(a)) * signs[name] for name, a in at.items()}
     eta = step_for(at["V"].dtype)
     with np.errstate(all="ignore"):  # an overflow gives an infinite error, and that is the answer
-        return {n: _estimate(n, losses, at, nudged, eta, enough) for n in wanted}
+        return {n: estimate_of(n, losses, at, nudged, eta, enough) for n in wanted}
 
 
 def step_for(dtype: np.dtype[np.floating]) -> np.floating:
@@ -75,9 +75,10 @@ def _declined(cell: Cell) -> str:
     return ""
 
 
-def _estimate(
+def estimate_of(
     name: str, losses: Losses, at: dict[str, Array], nudged: dict[str, Array], eta: np.floating, enough: float
 ) -> Estimate:
+    """The estimate for one array of any function; ``nudged`` are its variables a unit in the last place off."""
     value = _imaginary(name, losses, at, eta)
     again = _imaginary(name, losses, nudged, eta / 1024)
     least = np.finfo(value.dtype).tiny / eta * 1024  # below it, η times the gradient loses digits or is zero

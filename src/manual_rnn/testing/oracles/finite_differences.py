@@ -59,7 +59,7 @@ def finite_differences(
     losses = partial(losses_at, cell, case)
     with np.errstate(all="ignore"):  # an overflow gives an infinite error, and that is the answer
         noise = noise_of(losses, at, case.weights)
-        return {name: _estimate(losses, at, name, noise, enough) for name in wanted}
+        return {name: estimate_of(losses, at, name, noise, enough) for name in wanted}
 
 
 def noise_of(losses: Losses, at: Variables, weights: Array) -> np.longdouble:
@@ -75,12 +75,12 @@ def noise_of(losses: Losses, at: Variables, weights: Array) -> np.longdouble:
     unit = {name: 8 * np.spacing(np.abs(a)) * signs[name] for name, a in at.items()}
     points = [losses({n: a + j * unit[n] for n, a in at.items()}).sum() for j in range(NOISE_POINTS)]
     measured = np.max(np.abs(np.diff(points, n=2))) / np.sqrt(6)
-    least = np.finfo(at["V"].dtype).eps / 2 * (np.abs(weights).sum() + np.abs(losses(at)).sum())
+    least = np.finfo(next(iter(at.values())).dtype).eps / 2 * (np.abs(weights).sum() + np.abs(losses(at)).sum())
     return np.longdouble(max(measured, least) if np.isfinite(measured) else np.inf)
 
 
-def _estimate(losses: Losses, at: Variables, name: str, noise: np.longdouble, enough: float) -> Estimate:
-    """The rung of the ladder with the least error, for one array."""
+def estimate_of(losses: Losses, at: Variables, name: str, noise: np.longdouble, enough: float) -> Estimate:
+    """The rung of the ladder with the least error, for one array of any function."""
     scale = float(np.max(np.abs(at[name]))) or 1.0  # a bias of zeros moves on the scale of a pre-activation
     D, J = _differences(losses, at, name, scale)
     slopes, jumps = extrapolate(D, first_power=2), extrapolate(J, first_power=1)

@@ -1,0 +1,107 @@
+"""Which mistake gives a user's gradients: the right derivation replayed with it, in cases that it was not found on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from manual_rnn.cell import Array
+from manual_rnn.tape import Tape
+from manual_rnn.testing.blocks import blocks
+from manual_rnn.testing.mistakes.of_a_pass import mistakes
+from manual_rnn.testing.mistakes.replay import Mistake, Replay
+from manual_rnn.testing.oracles.estimate import Estimate
+from manual_rnn.testing.seen import Seen, block_axes
+from manual_rnn.testing.target import Target
+from manual_rnn.testing.truncation import truncated
+from manual_rnn.testing.truth import cell_of
+
+SECONDS = 20.0
+"""The time that a diagnosis may take."""
+LOOSER = 100.0
+"""A mistake may lose two more digits than the right derivation: 1e-10 is still no accident."""
+
+
+def explain_pass(target: Target, seen: Sequence[Seen], *, seconds: float = SECONDS) -> list[str]:
+    """The sentence of the simplest mistake that reproduces every array in every case; says so where there is none.
+
+    It is found on the smallest case that fails and held to all others of the ordinary and the long regime. What it
+    cannot see: two mistakes at once, one in the arithmetic of a kernel, and one that shows in no returned array.
+    """
+    until = time.monotonic() + seconds
+    cell = cell_of(target)
+    tame = [s for s in seen if s.drawn.regime in ("ordinary", "long", "given")]
+    usable = [s for s in tame if all(map(s.fits, s.answered.returned))]
+    failing = sorted((s for s in usable if s.wrong(target)), key=lambda s: (s.drawn.sizes.T < 3, s.drawn.sizes))
+    if not failing or len(usable) < 2:  # nothing to explain, or nothing to hold an explanation to
+        return []
+    replays = {id(s): Replay.of(cell, s.drawn) for s in usable}
+    first = failing[0]
+    others = [s for s in usable if s is not first]
+    for k in _truncations(target, first):
+        if all(_gives(target, s, truncated(cell, s.drawn, k)) for s in (first, *others)):
+            declared = f"truncation={target.truncation} was" if target.truncation else f"truncation={k} is to be"
+            return [f"This is truncated BPTT: each step's loss goes back through {k} steps only ({declared} declared)."]
+    if target.truncation:
+        full = all(_gives(target, s, replays[id(s)].gradients(None)) for s in usable)
+        declared = f"truncation={target.truncation} was declared"
+        return [f"Nothing is truncated: these are the whole gradients ({declared})."] if full else []
+    ratios = _ratios(target, min(failing, key=lambda s: s.drawn.sizes))  # T = 1 shows a factor best
+    for mistake in _candidates(target, seen, first, replays[id(first)], ratios):
+        if time.monotonic() > until:
+            return [f"No mistake that was tried in {seconds:g} seconds gives these numbers; not all were tried."]
+        if _gives(target, first, replays[id(first)].gradients(mistake)) and all(
+            _gives(target, s, replays[id(s)].gradients(mistake)) for s in others
+        ):
+            return [mistake.sentence + _translated(target, mistake.sentence)]
+    return ["No single mistake that is known here gives these numbers."]
+
+
+def _candidates(
+    target: Target, seen: Sequence[Seen], first: Seen, replay: Replay, ratios: Mapping[str, float]
+) -> Iterator[Mistake]:
+    limit = max(float(np.abs(a).max(initial=0)) for s in seen for a in s.answered.returned.values())
+    yield Mistake(
+        f"Every gradient is clipped at ±{limit:g} inside: what is returned is not the gradient.",
+        {f"grad_{name}": lambda known, value, t: np.clip(value, -limit, limit) for name in (*replay.drawn.params,)},
+    )
+    theirs = {target.layout.ours(n): target.layout.to_ours(n, a) for n, a in first.answered.returned.items()}
+    yield from mistakes(replay, ratios, theirs)
+
+
+def _truncations(target: Target, first: Seen) -> Iterable[int]:
+    """The k that are tried; k = 1, undeclared, is a carry that was forgotten."""
+    return range(1, 31) if target.truncation else range(2, min(first.drawn.sizes.T, 31))
+
+
+def _ratios(target: Target, s: Seen) -> dict[str, float]:
+    """By name, the user's array over the right one where it is the same number everywhere."""
+    found: dict[str, float] = {}
+    for name in s.wrong(target):
+        ours, right = target.layout.to_ours(name, s.answered.returned[name]), s.truth[name].value
+        power = float((right * right).sum())
+        if 0 < power < np.inf:
+            found[name] = float((ours * right).sum()) / power
+    return found
+
+
+def _gives(target: Target, s: Seen, gradients: Mapping[str, Array] | Tape) -> bool:
+    """Whether these gradients are the user's, to rounding, block by block."""
+    for name, returned in s.answered.returned.items():
+        replayed = gradients[target.layout.ours(name)]
+        ours = target.layout.to_ours(name, returned)
+        if ours.shape != replayed.shape or not np.isfinite(replayed).all():
+            return False
+        found = blocks(ours, Estimate(replayed, np.zeros_like(replayed)), block_axes(target, name), target.dtype)
+        if not (found.error <= LOOSER * found.budget).all():
+            return False
+    return True
+
+
+def _translated(target: Target, sentence: str) -> str:
+    """What our letters are in the user's code."""
+    renamed = {our: your for your, our in target.layout.names.items() if our != your and our in sentence}
+    words = ", ".join(f"{our} is your {your}" for our, your in renamed.items())
+    return f" ({words})" if words else ""

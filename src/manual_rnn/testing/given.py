@@ -1,0 +1,80 @@
+"""Cases of your own choice, and what they leave untested."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from manual_rnn import loss
+from manual_rnn.cell import Array, Cell, parameter_shapes
+from manual_rnn.testing.problem import Sizes
+from manual_rnn.testing.regimes import Drawn
+from manual_rnn.testing.target import Target
+
+
+def as_drawn(target: Target, cell: Cell, case: Mapping[str, Array], number: int) -> Drawn:
+    """A case that was handed over by your names and in your layout.
+
+    Raises:
+        ValueError: an array that your backward pass is to be handed is missing, or has other sizes than the rest.
+    """
+    ours: dict[str, Array] = {}
+    for yours, array in case.items():
+        name, part = target.layout.ours(yours), target.layout.to_ours(yours, np.asarray(array))
+        ours[name] = ours[name] + part if name in ours else part
+    params = list(target.layout.shapes) or list(parameter_shapes(cell, n_in=1, n_hidden=1, n_out=1))
+    params = [n for n in params if n not in ("V", "c") or target.has_readout or target.layout.shapes]
+    wanted = [*params, "x", "h0", "y" if target.has_readout else "grad_h"]
+    missing = [yours for n in wanted if n not in (*ours, *target.layout.without) for yours in target.layout.yours(n)]
+    if missing or "x" not in ours or "W" in target.layout.without:
+        raise ValueError(f"Case {number} has no {', '.join(missing)}; it needs every array that backward is handed.")
+    T, B = ours["x"].shape[:2]
+    n_hidden = ours["W"].shape[0] if "W" in ours else ours["h0"].shape[-1]
+    n_in = ours["U"].shape[1] if "U" in ours else ours["x"].shape[-1]
+    sizes = Sizes(T, B, n_in, n_hidden, ours["V"].shape[0] if "V" in ours else 2)
+    if not target.layout.shapes:
+        shapes = parameter_shapes(cell, n_in=n_in, n_hidden=n_hidden, n_out=sizes.n_out) | {"h0": (B, n_hidden)}
+        ours |= {n: np.zeros(shapes[n]) for n in target.layout.without}
+        wrong = [f"{n} is {ours[n].shape}, expected {shapes[n]}" for n in (*params, "h0") if ours[n].shape != shapes[n]]
+        if wrong:
+            raise ValueError(f"The arrays of case {number} do not fit together, in our layout: {'; '.join(wrong)}.")
+    weights = loss.weights_for({"every": "sum"}.get(target.loss, target.loss), T, B, np.float64) \
+        if target.has_readout else np.ones((T, B))  # fmt: skip
+    y = ours.get("y", np.zeros((T, B), int))
+    initial = {"h": ours["h0"]}
+    return Drawn("given", sizes, number, {n: ours[n] for n in params}, initial, ours["x"], y, weights,
+                 ours.get("grad_h"))  # fmt: skip
+
+
+def untested(cases: Sequence[Drawn]) -> list[str]:
+    """What no case of these can show, a sentence each."""
+    found: list[str] = []
+
+    def none_has(shows: list[bool], sentence: str) -> None:
+        if not any(shows):
+            found.append(sentence)
+
+    none_has([d.sizes.T > 1 for d in cases], "Every case has T = 1: nothing is carried back, so the carry is untested.")
+    none_has(
+        [bool(h.any()) for d in cases for h in d.initial.values()],
+        "h0 is zero in every case: at the first step, ∇W has no term to be wrong in.",
+    )
+    W = [d.params["W"] for d in cases if "W" in d.params]
+    if W:
+        none_has(
+            [not np.allclose(M, M.T, rtol=1e-9, atol=0) for M in W],
+            "W is symmetric in every case: W for Wᵀ cannot be seen.",
+        )
+    none_has(
+        [d.upstream is None or np.ptp(d.upstream) > 0 for d in cases],
+        "The upstream gradient is the same number everywhere: exchanged steps, sequences or units cannot be seen.",
+    )
+    return found + _saturation(cases)
+
+
+def _saturation(cases: Sequence[Drawn]) -> list[str]:
+    dense = [d for d in cases if {"U", "b"} <= d.params.keys() and d.x.ndim == 3]
+    if dense and all(np.abs(d.x @ d.params["U"].T + d.params["b"]).min() > 10 for d in dense):
+        return ["All pre-activations are beyond ±10: 1 − h² has lost half of its digits, and right code differs too."]
+    return []

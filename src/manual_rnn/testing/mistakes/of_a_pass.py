@@ -1,0 +1,196 @@
+"""All single mistakes that a whole backward pass can be replayed with, the simplest first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import product
+
+import numpy as np
+
+from manual_rnn.cell import Array, Cell
+from manual_rnn.testing.mistakes.equations import initial, stepwise, summed
+from manual_rnn.testing.mistakes.factors import NAMED, constant
+from manual_rnn.testing.mistakes.formula import Formula, Observed, symbol
+from manual_rnn.testing.mistakes.own import formulas_of_own, polynomial
+from manual_rnn.testing.mistakes.replay import Change, Mistake, Replay, Replayed
+from manual_rnn.testing.mistakes.steps import formulas_of_steps
+from manual_rnn.testing.mistakes.sums import formulas_of_sum
+from manual_rnn.testing.mistakes.terms import Given, Quantities, Quantity, Term
+
+
+def mistakes(replay: Replay, ratios: Mapping[str, float], theirs: Mapping[str, Array]) -> Iterator[Mistake]:
+    """Every mistake, found from what the cell declares.
+
+    ``theirs`` are the user's gradients by our names and in our shape; ``ratios`` says by how much they differ from
+    the right ones where that may be a factor.
+    """
+    yield from _simple(replay, ratios)
+    cell = replay.cell
+    for equation, term in summed(cell).items():
+        name = equation.removeprefix("grad_")
+        if name in theirs and name in replay.grads:
+            seen = [Observed(replay.known, theirs[name], replay.grads[name])]
+            for f in formulas_of_sum(equation, term, seen):
+                yield Mistake(f.sentence, {equation: _whole(f)})
+    yield from _of_carry(replay)
+    for equation in [*(f"grad_{m.node}" for m in cell.maps), *cell.states]:
+        for f in formulas_of_own(cell, equation, _seen(replay, equation)):
+            yield Mistake(f.sentence, {equation: _row(f)})
+    yield from _derivatives(cell)
+    steps = {name: terms for name, terms in _stepwise(replay).items() if name not in _carried_states(cell)}
+    for equation, terms in steps.items():
+        for f in formulas_of_steps(equation, terms, _seen(replay, equation), rows=_rows):
+            yield Mistake(f.sentence, {equation: _row(f)})
+
+
+def _derivatives(cell: Cell) -> Iterator[Mistake]:
+    """The incoming gradient times a polynomial in one node, such as 1 + h² or h (1 − h)."""
+    for m in cell.maps:
+        for node in (Quantity(cell.states[0]), Quantity(m.node)):
+            for c in product((-1, 0, 1), repeat=3):
+
+                def change(
+                    known: Replayed, value: Array, t: int | None, c: tuple[int, ...] = c, node: Quantity = node
+                ) -> Array:
+                    v, incoming = known.at(node, t or 0), known.at(Quantity(cell.states[0], True), t or 0)
+                    return np.asarray((c[0] + c[1] * v + c[2] * v**2) * incoming)
+
+                words = polynomial(np.array(c), str(node))
+                if words:
+                    yield Mistake(f"your ∇{m.node} is ({words}) ∇{cell.states[0]}(t).", {f"grad_{m.node}": change})
+
+
+def _simple(replay: Replay, ratios: Mapping[str, float]) -> Iterator[Mistake]:
+    """A factor, a transposition, an array a step late or early."""
+    equations = [f"grad_{name}" for name in replay.grads]
+    for equation in equations:
+        name = symbol(equation)
+        measured = [constant(r) for r in dict.fromkeys(float(f"{r:.12g}") for r in ratios.values())]
+        for factor in (*NAMED[1:], *measured):
+
+            def scaled(known: Replayed, value: Array, t: int | None, factor: object = factor) -> Array:
+                return np.asarray(value * factor.value(known.case.spec.sizes))  # type: ignore[attr-defined]
+
+            yield Mistake(f"{name} is {factor.words}.", {equation: scaled})
+        if replay.grads[equation.removeprefix("grad_")].ndim == 2:
+            yield Mistake(f"{name} is transposed.", {equation: lambda known, value, t: value.T})
+    for factor in NAMED[1:]:
+
+        def scaled_too(known: Replayed, value: Array, t: int | None, factor: object = factor) -> Array:
+            return np.asarray(value * factor.value(known.case.spec.sizes))  # type: ignore[attr-defined]
+
+        returned = (*replay.drawn.params, "x", *(f"{state}0" for state in replay.cell.states))
+        yield Mistake(f"Every gradient is {factor.words}.", {f"grad_{name}": scaled_too for name in returned})
+    yield Mistake("∇x is a step late.", {"grad_x": lambda known, value, t: _shifted(value, 1)})
+    yield Mistake("∇x is a step early.", {"grad_x": lambda known, value, t: _shifted(value, -1)})
+
+
+def _of_carry(replay: Replay) -> Iterator[Mistake]:
+    """Mistakes of what is carried back: in ∇h and ∇h(0) alike, as one line of code makes both, then in each alone."""
+    cell = replay.cell
+    for state in cell.states:
+        here, start = f"grad_{state}", f"grad_{state}0"
+        seen = _seen(replay, here)
+        of_start = list(formulas_of_steps(start, initial(cell)[start], seen, rows=lambda known: [-1]))
+        same = {_without_name(f, start): f for f in of_start}
+        for f in formulas_of_steps(here, _stepwise(replay)[here], seen, rows=_rows):
+            if twin := same.get(_without_name(f, here)):
+                yield Mistake(f.sentence, {here: _row(f), start: _whole(twin)})
+            yield Mistake(f.sentence, {here: _row(f)})
+        yield from _cut_carries(replay, state)
+        if replay.drawn.upstream is not None and state == cell.states[0]:
+            yield from _cut_upstream(here)
+        for f in of_start:
+            words = f.sentence.replace("(t+1)", "(1)").replace("(t)", "(0)")
+            yield Mistake(words, {start: _whole(f)})
+
+
+def _cut_carries(replay: Replay, state: str) -> Iterator[Mistake]:
+    """The carry cut every k steps: state detached between windows, which the derivation does not know."""
+    for k in range(1, replay.drawn.sizes.T):
+
+        def cut(known: Replayed, value: Array, t: int | None, k: int = k) -> Array:
+            if t is None or (t + 1) % k:
+                return value
+            return known.drawn.upstream[t] if known.drawn.upstream is not None else _from_readout(known, t)
+
+        words = "never carried back" if k == 1 else f"cut every {k} steps: the gradient goes back within a window only"
+        yield Mistake(f"∇{state}: the carry is {words}.", {f"grad_{state}": cut})
+
+
+def _cut_upstream(equation: str) -> Iterator[Mistake]:
+    """The upstream gradient left out, or counted twice, at some steps."""
+    masks: dict[str, Callable[[int, int], float]] = {
+        "is there at the last step only": lambda t, T: float(t == T - 1),
+        "is missing at the last step": lambda t, T: float(t < T - 1),
+        "is missing at the first step": lambda t, T: float(t > 0),
+        "is counted twice at the last step": lambda t, T: 1.0 + (t == T - 1),
+        "is counted twice at the first step": lambda t, T: 1.0 + (t == 0),
+    }
+    for words, factor in masks.items():
+
+        def change(known: Replayed, value: Array, t: int | None, factor: Callable[[int, int], float] = factor) -> Array:
+            upstream = known.drawn.upstream
+            return value if t is None or upstream is None else value + (factor(t, known.T) - 1) * upstream[t]
+
+        yield Mistake(f"∇h: the upstream gradient dh(t) {words}.", {equation: change})
+
+
+def _from_readout(known: Quantities, t: int) -> Array:
+    return np.asarray(known.grads["o"][t] @ known.case.params["V"])
+
+
+def _stepwise(replay: Replay) -> dict[str, list[Term]]:
+    """The equations of every step; without a readout, ∇h gets the upstream gradient in place of Vᵀ ∇o."""
+    found = stepwise(replay.cell)
+    if replay.drawn.upstream is None:
+        return {name: terms for name, terms in found.items() if name != "loss"}
+    first = f"grad_{replay.cell.states[0]}"
+    given = Given("the upstream gradient dh(t)", _upstream)
+    return {name: terms for name, terms in found.items() if name not in ("loss", "o", "grad_o")} | {
+        first: [given, *found[first][1:]]
+    }
+
+
+def _upstream(known: Quantities, t: int) -> Array:
+    return np.asarray(known.drawn.upstream[t])  # type: ignore[attr-defined]
+
+
+def _carried_states(cell: Cell) -> list[str]:
+    return [f"grad_{state}" for state in cell.states]
+
+
+def _seen(replay: Replay, equation: str) -> list[Observed]:
+    """What formulas are made from: the quantities. Of an equation inside nothing is seen, so its right value stands."""
+    right = replay.grads[equation[5:]] if equation.startswith("grad_") else replay.nodes[equation]
+    return [Observed(replay.known, right, right)]
+
+
+def _rows(known: Quantities) -> list[int]:
+    return list(known.rows)  # type: ignore[attr-defined]
+
+
+def _whole(f: Formula) -> Change:
+    return lambda known, value, t: np.asarray(f.value(known))
+
+
+def _row(f: Formula) -> Change:
+    """A formula at one row, or at all where the pass computes all at once."""
+
+    def change(known: Replayed, value: Array, t: int | None) -> Array:
+        known.rows = range(known.T) if t is None else [t]
+        found = np.asarray(f.value(known))
+        return found if t is None else np.asarray(found[0 if len(found) == 1 else t])
+
+    return change
+
+
+def _without_name(f: Formula, equation: str) -> str:
+    return f.sentence.removeprefix("your ").removeprefix(symbol(equation))
+
+
+def _shifted(array: Array, steps: int) -> Array:
+    shifted = np.zeros_like(array)
+    if abs(steps) < len(array):
+        shifted[max(steps, 0) : len(array) + min(steps, 0)] = array[max(-steps, 0) : len(array) - max(steps, 0)]
+    return shifted

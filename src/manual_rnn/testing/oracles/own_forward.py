@@ -1,0 +1,200 @@
+r"""The gradients of your own NumPy forward pass, by the complex step: you need nothing but the forward.
+
+    check_backward(my_backward, against=complex_step(my_forward), loss="random")
+
+.. math:: \nabla_v L = \operatorname{Im} L(v + i\eta) / \eta
+
+It is exact to rounding even where the gradient has vanished (:mod:`manual_rnn.testing.oracles.complex_step`). Code
+that makes its result with ``np.zeros`` would cut the imaginary part off as it is written there; so the function is
+run as a copy whose ``np`` makes complex arrays instead. The functions that it calls by their own name are copied with
+it. What it cannot reach, NumPy warns of, and what is not analytic differs from the finite differences that are
+taken beside it once: then, and this is said, finite differences take over, with their measured error.
+
+What it cannot see: a mistake in the forward itself, whose derivative this is; a gradient below 1e-280.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from manual_rnn.cell import Array
+from manual_rnn.testing.calling import UserFailure, as_array, call
+from manual_rnn.testing.oracles import complex_step as imaginary
+from manual_rnn.testing.oracles import finite_differences as differences
+from manual_rnn.testing.oracles.estimate import Estimate, norm
+
+TIME_LIMIT = 60.0
+LIBRARIES = frozenset({"numpy", "scipy", *sys.stdlib_module_names})
+"""Whose functions are left as they are."""
+
+
+@dataclass(frozen=True)
+class OwnForward:
+    """The oracle: what :func:`complex_step` returns."""
+
+    forward: Callable[..., Any]
+    notes: list[str] = field(default_factory=list)
+    """Sentences on what had to be done otherwise; empty where the complex step serves."""
+
+    def gradients(
+        self, arrays: Mapping[str, Array], upstream: Array | None, names: Sequence[str]
+    ) -> dict[str, Estimate]:
+        """The gradient of ⟨upstream, forward(**arrays)⟩ for each name; of what forward returns where there is none.
+
+        Raises:
+            UserFailure: the forward raises with real numbers, or returns an array of another shape.
+        """
+        if not hasattr(self, "_serves"):
+            object.__setattr__(self, "_serves", self._try(arrays, upstream, names))
+        if self._serves:  # type: ignore[attr-defined]
+            return self._imaginary(arrays, upstream, names)
+        return self._differences(arrays, upstream, names)
+
+    def _try(self, arrays: Mapping[str, Array], upstream: Array | None, names: Sequence[str]) -> bool:
+        """Whether complex numbers go through, and give what finite differences give."""
+        slopes = self._differences(arrays, upstream, names)  # real numbers must go through in any case
+        try:
+            exact = self._imaginary(arrays, upstream, names)
+        except UserFailure as error:
+            self.notes.append(
+                "forward breaks under complex numbers, so finite differences with their measured error take the place "
+                f"of the complex step: {str(error).splitlines()[0]}."
+            )
+            return False
+        for name in names:
+            off = norm(exact[name].value - slopes[name].value)
+            if not off <= 1e-6 * norm(slopes[name].value) + 8 * norm(slopes[name].error):
+                self.notes.append(
+                    f"forward is not analytic (the complex step and finite differences differ in {name}), so finite "
+                    "differences with their measured error take the place of the complex step."
+                )
+                return False
+        return True
+
+    def _imaginary(
+        self, arrays: Mapping[str, Array], upstream: Array | None, names: Sequence[str]
+    ) -> dict[str, Estimate]:
+        at, fixed = _split(arrays)
+        signs = {name: np.where(np.arange(a.size) % 3, 1, -1).reshape(a.shape) for name, a in at.items()}
+        nudged = {name: a + np.spacing(np.abs(a)) * signs[name] for name, a in at.items()}
+        losses = self._losses(with_complex_arrays(self.forward), fixed, upstream)
+        eta = imaginary.step_for(np.dtype(np.float64))
+
+        def all_entries() -> dict[str, Estimate]:
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("error", np.exceptions.ComplexWarning)
+                return {n: imaginary.estimate_of(n, losses, at, nudged, eta * _scale(at[n]), np.inf) for n in names}
+
+        found: dict[str, Estimate] = call(all_entries, {}, what="forward", time_limit=TIME_LIMIT).value
+        return found
+
+    def _differences(
+        self, arrays: Mapping[str, Array], upstream: Array | None, names: Sequence[str]
+    ) -> dict[str, Estimate]:
+        at, fixed = _split(arrays)
+        losses = self._losses(self.forward, fixed, upstream)
+
+        def all_entries() -> dict[str, Estimate]:
+            with np.errstate(all="ignore"):
+                noise = differences.noise_of(losses, at, np.ones(1))
+                return {n: differences.estimate_of(losses, at, n, noise, np.inf) for n in names}
+
+        found: dict[str, Estimate] = call(all_entries, {}, what="forward", time_limit=TIME_LIMIT).value
+        return found
+
+    @staticmethod
+    def _losses(
+        forward: Callable[..., Any], fixed: Mapping[str, Array], upstream: Array | None
+    ) -> Callable[[Mapping[str, Array]], Array]:
+        def losses(at: Mapping[str, Array]) -> Array:
+            returned = forward(**{name: array.copy() for name, array in {**fixed, **at}.items()})
+            if isinstance(returned, tuple):  # (h, cache)
+                returned = returned[0]
+            if upstream is None:
+                loss = as_array(returned, "what forward returns")
+                if loss.size != 1:
+                    raise UserFailure(f"forward returned an array of the shape {loss.shape}; expected its loss.")
+                return loss.reshape(1)
+            h = as_array(np.stack(returned) if isinstance(returned, list) else returned, "what forward returns")
+            if h.shape != upstream.shape:
+                raise UserFailure(
+                    f"forward returned an array of the shape {h.shape}; expected h at every step, {upstream.shape}."
+                )
+            return np.asarray(upstream * h)
+
+        return losses
+
+
+def complex_step(forward: Callable[..., Any]) -> OwnForward:
+    """The oracle of your own NumPy forward pass.
+
+    ``forward`` takes the arrays by keyword under your names and returns h at every step, in your layout (or a tuple
+    that begins with it, as ``(h, cache)``); with a loss that has a readout, the loss.
+
+    Raises:
+        ValueError: forward is no function.
+    """
+    if not callable(forward):
+        raise ValueError(f"forward is of the type {type(forward).__name__}; expected a function.")
+    return OwnForward(forward)
+
+
+def _split(arrays: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
+    """What can be moved, in float64, and the integers that cannot."""
+    at = {n: a.astype(np.float64) for n, a in arrays.items() if np.issubdtype(a.dtype, np.floating)}
+    return at, {n: a for n, a in arrays.items() if n not in at}
+
+
+def _scale(array: Array) -> np.floating:
+    """η goes with the array's numbers: where states of 1e-100 grow to one, 1e-20 would be no small step."""
+    return np.float64(np.max(np.abs(array), initial=0) or 1.0)
+
+
+MAKERS = ("zeros", "ones", "empty", "full", "zeros_like", "ones_like", "empty_like", "full_like")
+
+
+def _complex(maker: Callable[..., Any]) -> Callable[..., Any]:
+    def make(*arguments: Any, **options: Any) -> Any:
+        made = maker(*arguments, **options)
+        return made.astype(complex) if np.issubdtype(made.dtype, np.floating) else made
+
+    return make
+
+
+class _ComplexNumPy(types.ModuleType):
+    """NumPy whose new arrays are complex."""
+
+    def __getattr__(self, name: str) -> Any:
+        return _complex(getattr(np, name)) if name in MAKERS else getattr(np, name)
+
+
+def with_complex_arrays(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A copy of a Python function, and of those it can name, whose NumPy makes complex arrays."""
+    makers = {id(getattr(np, name)): _complex(getattr(np, name)) for name in MAKERS}
+    scopes: dict[int, dict[str, Any]] = {}
+
+    def copy(f: types.FunctionType) -> types.FunctionType:
+        again = types.FunctionType(f.__code__, scope(f.__globals__), f.__name__, f.__defaults__, f.__closure__)
+        again.__kwdefaults__ = f.__kwdefaults__
+        return again
+
+    def scope(theirs: dict[str, Any]) -> dict[str, Any]:
+        if id(theirs) not in scopes:
+            copied = scopes[id(theirs)] = dict(theirs)
+            for name, value in theirs.items():
+                if value is np:
+                    copied[name] = _ComplexNumPy("numpy")
+                elif id(value) in makers:
+                    copied[name] = makers[id(value)]
+                elif isinstance(value, types.FunctionType) and str(value.__module__).partition(".")[0] not in LIBRARIES:
+                    copied[name] = copy(value)
+        return scopes[id(theirs)]
+
+    return copy(function) if isinstance(function, types.FunctionType) else function

@@ -1,0 +1,135 @@
+"""What is looked at before any number is judged: does the function keep its promises?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from manual_rnn.testing.backward_report import Check
+from manual_rnn.testing.calling import UserFailure
+from manual_rnn.testing.oracles.estimate import norm
+from manual_rnn.testing.seen import Answered, Seen, ask
+from manual_rnn.testing.target import Target
+
+
+def preflight(target: Target, seen: Sequence[Seen], failures: Sequence[UserFailure], time_limit: float) -> list[Check]:
+    """The promises, each a check with its sentence; they hold for the cases that were judged."""
+    checks = [_runs(failures)]
+    if not seen:
+        return checks
+    checks += [_leaves_inputs(seen), _names(seen), _finite(seen)]
+    if target.dtype == "float64":
+        checks.append(_double(target, seen))
+    return checks + _same_again(target, seen, time_limit)
+
+
+def notes(seen: Sequence[Seen]) -> list[str]:
+    """What is no mistake and worth saying."""
+    printed = next((s.answered.printed for s in seen if s.answered.printed.strip()), "")
+    return [f"backward prints; its first line: {printed.strip().splitlines()[0][:100]!r}."] if printed else []
+
+
+def _runs(failures: Sequence[UserFailure]) -> Check:
+    if not failures:
+        return Check("runs", "right", "it ran on every case")
+    more = f"\n(and failed on {len(failures) - 1} more cases)" if len(failures) > 1 else ""
+    return Check("runs", "wrong", f"{failures[0]}{more}")
+
+
+def _leaves_inputs(seen: Sequence[Seen]) -> Check:
+    written = list(dict.fromkeys(n for s in seen for n in s.answered.overwritten))
+    if not written:
+        return Check("inputs untouched", "right", "no array that it is handed changes")
+    return Check(
+        "inputs untouched", "wrong",
+        f"backward writes into {', '.join(written)}, which it was handed: who uses the array afterwards has another",
+    )  # fmt: skip
+
+
+def _names(seen: Sequence[Seen]) -> Check:
+    unknown = list(dict.fromkeys(n for s in seen for n in s.answered.unknown))
+    known = ", ".join(seen[0].truth)
+    if not unknown:
+        return Check("names", "right", "every gradient has the name of an array")
+    return Check(
+        "names", "wrong", f"backward returns {', '.join(unknown)}, the gradient of nothing; the arrays are {known}"
+    )
+
+
+def _finite(seen: Sequence[Seen]) -> Check:
+    for s in seen:
+        for name, array in s.answered.returned.items():
+            bad = int((~np.isfinite(array)).sum())
+            if bad:
+                sentence = f"grad_{name} has {bad} of {array.size} numbers that are NaN or infinite, in the {s.drawn}"
+                return Check("finite", "wrong", sentence)
+    return Check("finite", "right", "no NaN, no infinity")
+
+
+def _double(target: Target, seen: Sequence[Seen]) -> Check:
+    single = list(dict.fromkeys(n for s in seen for n, a in s.answered.returned.items() if a.dtype.itemsize < 8))
+    if single:
+        kinds = {str(s.answered.returned[n].dtype) for s in seen for n in single if n in s.answered.returned}
+        return Check(
+            "float64", "wrong",
+            f"the arrays are float64 and the gradients of {', '.join(single)} are {', '.join(sorted(kinds))}",
+        )  # fmt: skip
+    passed = [n for n in seen[0].truth if _seven_digits(target, n, seen)]
+    if passed:
+        return Check(
+            "float64", "wrong",
+            f"seven digits of {', '.join(passed)} are right and no more: somewhere inside they pass through float32",
+        )  # fmt: skip
+    return Check("float64", "right", "the gradients are float64, and so is what they are made of")
+
+
+def _seven_digits(target: Target, name: str, seen: Sequence[Seen]) -> bool:
+    have = [s for s in seen if name in s.answered.returned and s.fits(name) and s.drawn.regime == "ordinary"]
+    errors = [b.error[b.decided].max(initial=0) for b in (s.blocks(target, name) for s in have)]
+    return bool(errors) and 1e-9 < max(errors) < 3e-5 and not _one_factor(target, name, have[0])
+
+
+def _one_factor(target: Target, name: str, s: Seen) -> bool:
+    """Whether all numbers are off by one factor: rounding to float32 scatters."""
+    ours, right = target.layout.to_ours(name, s.answered.returned[name]), s.truth[name].value
+    with np.errstate(all="ignore"):
+        off = (ours / right - 1)[right != 0]
+    return bool(off.size > 1 and np.ptp(off) < 0.2 * np.abs(off).max())
+
+
+def _same_again(target: Target, seen: Sequence[Seen], time_limit: float) -> list[Check]:
+    """The same arrays a second time, at once and after another problem in between."""
+    first, other = seen[0], seen[-1]
+    try:
+        ask(target, first.drawn, time_limit)
+        at_once = ask(target, first.drawn, time_limit)
+        again = ask(target, first.drawn, time_limit)
+        ask(target, other.drawn, time_limit)
+        afterwards = ask(target, first.drawn, time_limit)
+    except UserFailure as error:
+        return [Check("same again", "wrong", f"it ran once and failed when it was called again: {error}")]
+    differs = _differs(at_once, again)
+    if differs:
+        return [Check("same again", "wrong", f"two calls with the same arrays give other gradients of {differs}")]
+    state = _differs(again, afterwards) or _differs(first.answered, at_once)
+    if state:
+        return [Check(
+            "same again", "wrong",
+            f"state is kept between calls: after another problem in between, the gradients of {state} are others",
+        )]  # fmt: skip
+    return [Check("same again", "right", "the same arrays give the same gradients, also after another problem")]
+
+
+def _differs(one: Answered, two: Answered) -> str:
+    """The gradients that differ by more than a parallel sum's rounding."""
+    found = []
+    for name, a in one.returned.items():
+        b = two.returned.get(name)
+        if b is None or a.shape != b.shape:
+            found.append(name)
+            continue
+        same = np.array_equal(a, b, equal_nan=True)
+        if not same and not norm(a - b) <= 1e3 * np.finfo(a.dtype).eps * norm(a):
+            found.append(name)
+    return ", ".join(found)

@@ -1,0 +1,142 @@
+r"""Cases for a whole backward pass, drawn so that right code agrees to 1e-12 at any magnitude of the gradient.
+
+W is g times an orthogonal matrix, so that a product of k of them keeps the size $g^k$, and pre-activations stay
+small, so that no 1 − h² loses its digits. Then two right implementations differ by rounding only, and whatever
+differs by more is a mistake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from manual_rnn import loss
+from manual_rnn.cell import Array, Cell, parameter_shapes
+from manual_rnn.testing.layout import Layout
+from manual_rnn.testing.problem import Case, Sizes, Spec
+from manual_rnn.testing.target import Target
+
+REGIMES: dict[str, tuple[Sizes, ...]] = {
+    "ordinary": (Sizes(1, 2, 3, 4, 2), Sizes(4, 3, 2, 5, 3), Sizes(7, 2, 3, 4, 5)),
+    "long": (Sizes(50, 1, 2, 3, 3),),
+    "vanished": (Sizes(50, 1, 2, 3, 3),),
+    "exploding": (Sizes(50, 1, 2, 3, 3),),
+}
+"""Few shapes, as a compiled oracle pays for each; small ones where steps are many, as a complex step pays for each
+number."""
+DECADES = {"vanished": 200.0, "exploding": 100.0}
+"""How many powers of ten a gradient falls or grows over the case, in float64."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One case: our arrays by our names (parameters, states, x, y), the upstream gradient, and each step's weight."""
+
+    regime: str
+    sizes: Sizes
+    seed: int
+    params: Mapping[str, Array]
+    initial: Mapping[str, Array]
+    x: Array
+    y: Array
+    weights: Array
+    upstream: Array | None
+
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """All that a backward pass is handed, by our names."""
+        given = {**self.params, **{f"{name}0": h for name, h in self.initial.items()}, "x": self.x}
+        return {**given, "y": self.y} if self.upstream is None else {**given, "grad_h": self.upstream}
+
+    @property
+    def case(self) -> Case:
+        """The same as a case of the judge, for what reads one."""
+        spec = Spec("ordinary", self.sizes, "float64", self.seed, 0)
+        return Case(spec, self.params, self.initial, self.x, self.y, self.weights)
+
+    def __str__(self) -> str:
+        return f"{self.regime} case, {self.sizes}, seed {self.seed}"
+
+
+def sizes_for(layout: Layout, regime: str) -> list[Sizes]:
+    """The shapes that a regime is drawn in: one sequence where the code has no batch axis."""
+    found = REGIMES[regime]
+    return [s if layout.has_batch else Sizes(s.T, 1, s.n_in, s.n_hidden, s.n_out) for s in found]
+
+
+def draw(target: Target, cell: Cell, regime: str, sizes: Sizes, seed: int) -> Drawn:
+    """Fills the arrays of one case. The same arguments give the same bits."""
+    rng = np.random.default_rng([seed, *(ord(letter) for letter in regime)])
+    single = target.dtype == "float32"
+    decades = DECADES.get(regime, 0.0) / (8 if single else 1)
+    growth = {"vanished": -decades, "exploding": decades}.get(regime, 0.5)
+    gain = 10 ** (growth / sizes.T)
+    small = 10**-decades if regime == "exploding" else 1.0
+    shapes = _shapes(target, cell, sizes)
+
+    def fill(name: str, shape: tuple[int, ...]) -> Array:
+        if len(shape) == 2 and shape[0] == shape[1] == sizes.n_hidden:
+            return np.asarray(gain * np.linalg.qr(rng.standard_normal(shape))[0])
+        if name in target.layout.shapes and len(shape) == 2 and sizes.n_hidden in shape:
+            return np.asarray(0.7 / np.sqrt(sizes.n_hidden) * rng.standard_normal(shape))
+        if name in ("V", "c"):
+            return np.asarray(rng.standard_normal(shape) / np.sqrt(shape[-1]))
+        return np.asarray(small * 0.2 * rng.standard_normal(shape))
+
+    params = {name: fill(name, shape) for name, shape in shapes.items()}
+    if regime == "vanished" and target.has_readout and target.loss != "last":
+        params = {n: a * (10**-decades if n == "V" else 1.0) for n, a in params.items()}
+    s = sizes
+    x = rng.integers(0, s.n_in, (s.T, s.B)) if target.layout.tokens else rng.standard_normal((s.T, s.B, s.n_in))
+    states = [n for n in cell.states if not target.layout.shapes or n == "h"]
+    initial = {name: small * 0.3 * rng.standard_normal((s.B, s.n_hidden)) for name in states}
+    y = rng.integers(0, s.n_out, (s.T, s.B))
+    upstream = None if target.has_readout else _upstream(rng, target.loss, regime, s)
+    as_given = np.dtype(target.dtype)
+    without = target.layout.without
+
+    def rounded(name: str, array: Array) -> Array:
+        """In the user's numbers, held in float64: the oracle sees what the user's code sees."""
+        return (np.zeros_like(array) if name in without else array).astype(as_given).astype(np.float64)
+
+    return Drawn(
+        regime, s, seed,
+        {n: rounded(n, a) for n, a in params.items()},
+        {n: rounded(f"{n}0", a) for n, a in initial.items()},
+        x if target.layout.tokens else rounded("x", x),
+        y,
+        loss.weights_for({"every": "sum"}.get(target.loss, target.loss), s.T, s.B, np.float64)
+        if target.has_readout else np.ones((s.T, s.B)),
+        None if upstream is None else rounded("grad_h", upstream),
+    )  # fmt: skip
+
+
+def _shapes(target: Target, cell: Cell, s: Sizes) -> dict[str, tuple[int, ...]]:
+    if target.layout.shapes:
+        return {name: tuple(_size(word, s) for word in shape) for name, shape in target.layout.shapes.items()}
+    shapes = parameter_shapes(cell, n_in=s.n_in, n_hidden=s.n_hidden, n_out=s.n_out)
+    return shapes if target.has_readout else {n: shape for n, shape in shapes.items() if n not in ("V", "c")}
+
+
+def _size(word: str, s: Sizes) -> int:
+    """4 n_hidden, B, 3: a factor and one of the sizes' names."""
+    total = 1
+    for part in word.split():
+        if not part.isdigit() and part not in ("T", "B", "n_in", "n_hidden", "n_out"):
+            raise ValueError(
+                f"A shape has {word!r}; sizes are T, B, n_in, n_hidden, n_out, and multiples of them: '4 n_hidden'."
+            )
+        total *= int(part) if part.isdigit() else getattr(s, part)
+    return total
+
+
+def _upstream(rng: np.random.Generator, loss_name: str, regime: str, s: Sizes) -> Array:
+    upstream = rng.standard_normal((s.T, s.B, s.n_hidden))
+    if regime in ("vanished", "exploding"):
+        upstream[:-1] = 0
+    elif loss_name == "some":
+        upstream *= rng.random(upstream.shape) < 0.4
+        upstream[-1, :, 0] = 1.5  # the way back starts at the end
+    return upstream

@@ -1,0 +1,83 @@
+"""One case put to a user's backward pass: what it gave, what is right, and how it treated what it was handed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from manual_rnn.cell import Array
+from manual_rnn.testing.blocks import Blocks, blocks
+from manual_rnn.testing.calling import call, gradients_by_name
+from manual_rnn.testing.layout import STATES
+from manual_rnn.testing.oracles.estimate import Estimate
+from manual_rnn.testing.regimes import Drawn
+from manual_rnn.testing.target import Target
+from manual_rnn.testing.truth import truth_of, variables
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What one call gave."""
+
+    given: Mapping[str, Array]
+    """The arrays as they were handed over, by your names."""
+    returned: Mapping[str, Array]
+    """The gradients, in your layout."""
+    unknown: tuple[str, ...]
+    overwritten: tuple[str, ...]
+    printed: str
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A case, the answer, and the truth in our shape."""
+
+    drawn: Drawn
+    answered: Answered
+    truth: Mapping[str, Estimate]
+
+    def fits(self, name: str) -> bool:
+        """Whether the gradient has the shape of its array."""
+        return self.answered.returned[name].shape == self.answered.given[name].shape
+
+    def blocks(self, target: Target, name: str) -> Blocks:
+        """The comparison of one gradient that has the right shape."""
+        ours = target.layout.to_ours(name, self.answered.returned[name])
+        return blocks(ours, self.truth[name], block_axes(target, name), target.dtype)
+
+    def wrong(self, target: Target) -> tuple[str, ...]:
+        """The names of the gradients that are wrong in this case."""
+        found = self.answered.returned
+        return tuple(n for n in self.truth if n in found and (not self.fits(n) or self.blocks(target, n).wrong.any()))
+
+
+def block_axes(target: Target, name: str) -> int:
+    """Time and batch for x, batch for an initial state, none for a parameter."""
+    ours = target.layout.ours(name)
+    if ours in target.layout.shapes:
+        return 0
+    return 2 if ours == "x" else 1 if ours in STATES else 0
+
+
+def ask(target: Target, drawn: Drawn, time_limit: float) -> Answered:
+    """Calls the backward pass on fresh copies of a case's arrays.
+
+    Raises:
+        UserFailure: it raised, hung, or returned what cannot be read.
+    """
+    given = target.layout.to_yours(drawn.arrays)
+    given = {n: a.astype(target.dtype) if np.issubdtype(a.dtype, np.floating) else a for n, a in given.items()}
+    handed = {name: array.copy() for name, array in given.items()}
+    called = call(target.backward, handed, what=f"backward, at {drawn.sizes},", time_limit=time_limit)
+    returned, unknown = gradients_by_name(called.value, variables(target, drawn))
+    overwritten = tuple(n for n in given if not np.array_equal(given[n], handed[n], equal_nan=True))
+    own = {name: np.array(array) for name, array in returned.items()}  # it may reuse its buffers
+    return Answered(given, own, tuple(unknown), overwritten, called.printed)
+
+
+def look(target: Target, drawn: Drawn, time_limit: float) -> Seen:
+    """One case with its truth. Raises UserFailure as :func:`ask` does."""
+    answered = ask(target, drawn, time_limit)
+    return Seen(drawn, answered, truth_of(target, drawn))

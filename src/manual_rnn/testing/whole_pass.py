@@ -1,0 +1,89 @@
+"""The verdict on each gradient of a whole backward pass, over all cases, and where it first goes wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from manual_rnn.testing.backward_report import Check
+from manual_rnn.testing.seen import Seen
+from manual_rnn.testing.target import Target
+
+
+def verdict(target: Target, name: str, seen: Sequence[Seen]) -> Check:
+    """The verdict on one gradient."""
+    label = f"grad_{name}"
+    have = [s for s in seen if name in s.answered.returned]
+    if not have:
+        ours = target.layout.ours(name)
+        if ours in ("x", "h0", "c0"):
+            return Check(label, "not returned", "backward does not return it, so it was not checked")
+        return Check(label, "wrong", "backward does not return it")
+    misfit = next((s for s in have if not s.fits(name)), None)
+    if misfit:
+        shape, wanted = misfit.answered.returned[name].shape, misfit.answered.given[name].shape
+        return Check(label, "wrong", f"has the shape {shape}, expected {wanted}, in the {misfit.drawn}")
+    all_blocks = [s.blocks(target, name) for s in have]
+    decided = sum(int(b.decided.sum()) for b in all_blocks)
+    counts = {
+        "decided": decided,
+        "ill_conditioned": sum(int(b.ill_conditioned.sum()) for b in all_blocks),
+        "undecided": sum(int(b.undecided.sum()) for b in all_blocks),
+    }
+    largest = max((float(b.error[b.decided].max(initial=0)) for b in all_blocks), default=0.0)
+    wrong = [(s, b) for s, b in zip(have, all_blocks, strict=True) if b.wrong.any()]
+    if wrong:
+        s, b = min(wrong, key=lambda pair: pair[0].drawn.sizes)
+        return Check(label, "wrong", _how_wrong(target, name, s, b.error, b.wrong), largest, **counts)
+    if not decided:
+        return Check(label, "undecided", "no case could decide it: rounding may change it by as much", None, **counts)
+    return Check(label, "right", f"to {largest:.0e} relative in {decided} blocks", largest, **counts)
+
+
+def _how_wrong(target: Target, name: str, s: Seen, error: np.ndarray, wrong: np.ndarray) -> str:
+    where = np.unravel_index(int(np.argmax(np.where(wrong, np.nan_to_num(error, nan=np.inf), -1))), error.shape)
+    place = ""
+    if len(where) == 2:
+        rows = [int(t) for t in np.flatnonzero(wrong.any(axis=1))]
+        place = f" at t={int(where[0])} (wrong at t = {_rows(rows)} of 0 … {len(error) - 1})"
+    largest = float(error[where])
+    ours = s.answered.returned[name]
+    if not np.isfinite(ours).all():
+        index = tuple(int(i) for i in np.argwhere(~np.isfinite(ours))[0])
+        return f"is {ours[index]} at {index} in the {s.drawn}"
+    return f"off by {amount(largest)}{place} in the {s.drawn}"
+
+
+def amount(error: float) -> str:
+    """An error relative to the array, in words."""
+    return f"{100 * error:.0f} %" if 0.01 <= error < 10 else f"{error:.1e} of itself"
+
+
+def _rows(rows: Sequence[int]) -> str:
+    if len(rows) > 2 and rows == list(range(rows[0], rows[-1] + 1)):
+        return f"{rows[0]} … {rows[-1]}"
+    return ", ".join(map(str, rows[:8])) + (" …" if len(rows) > 8 else "")
+
+
+def first_divergence(target: Target, s: Seen) -> str:
+    """Where, going back from the last step, the first number is off, in one case."""
+    wrong = s.wrong(target)
+    if not wrong:
+        return ""
+    rank = {"c": 0, "V": 1, "x": 2, "b": 3, "W": 4, "U": 5, "h0": 9}
+    ordered = sorted(wrong, key=lambda n: rank.get(target.layout.ours(n), 6))
+    first = ordered[0]
+    where, note = "", ""
+    if target.layout.ours(first) == "x" and s.fits(first):
+        rows = np.flatnonzero(s.blocks(target, first).wrong.any(axis=1))
+        last = int(rows[-1])
+        where = f" at t = {last}"
+        T = s.drawn.sizes.T
+        note = f"; the steps after it, {_rows(list(range(last + 1, T)))}, are right" if last < T - 1 else ""
+    right = [n for n in s.truth if n in s.answered.returned and n not in wrong]
+    listed = f" Right: {', '.join(right)}." if right else " No gradient is right."
+    return (
+        f"First divergence on the way back: grad_{first}{where}{note}, in the {s.drawn}. "
+        f"Wrong: {', '.join(ordered)}.{listed}"
+    )

@@ -1,0 +1,38 @@
+"""Right in another convention is not wrong; half of a convention is."""
+
+import pytest
+
+from test_check_backward import broken, check, outcome
+
+OTHERWISE = "right, in another convention"
+
+
+def turned(grads, names):
+    return {n: g.T if n in names else g for n, g in grads.items()}
+
+
+@pytest.mark.parametrize(("change", "name", "words"), [
+    (lambda g, dh, a: turned(g, ("Wx", "Wh")), "grad_Wx", "transposed"),
+    (lambda g, dh, a: {**g, "x": g["x"].swapaxes(0, 1)}, "grad_x", "time and batch exchanged"),
+    (lambda g, dh, a: {n: v / len(dh) for n, v in g.items()}, "grad_b", "averaged over the batch (factor 1/B)"),
+    (lambda g, dh, a: {n: v / dh.shape[1] for n, v in g.items()}, "grad_b", "averaged over time (factor 1/T)"),
+])  # fmt: skip
+def test_a_convention_that_holds_throughout_is_said_and_not_failed(change, name, words):
+    report = check(broken(change))
+    assert report.agree
+    found = outcome(report, name)
+    assert (found.outcome, found.message) == (OTHERWISE, words)
+    assert report.diagnosis == ()
+    assert f"{OTHERWISE}: {words}" in str(report)
+
+
+@pytest.mark.parametrize("change", [
+    lambda g, dh, a: turned(g, ("Wh",)),
+    lambda g, dh, a: {**g, "b": g["b"] / len(dh)},
+    lambda g, dh, a: {n: v / 2 for n, v in g.items()},
+    lambda g, dh, a: turned({**g, "b": 2 * g["b"]}, ("Wx", "Wh")),
+])  # fmt: skip
+def test_half_of_a_convention_is_wrong(change):
+    report = check(broken(change))
+    assert not report.agree
+    assert all(c.outcome != OTHERWISE for c in report.checks)
