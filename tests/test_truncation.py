@@ -7,8 +7,8 @@ import pytest
 
 from manual_rnn import cells
 from manual_rnn.testing import Sizes, Target, complex_step
-from manual_rnn.testing.regimes import draw
-from manual_rnn.testing.truncation import truncated
+from manual_rnn.testing.passes.regimes import draw
+from manual_rnn.testing.passes.truncation import truncated
 from reference import autodiff
 from strangers import rnn_forward, rnn_step_backward
 from test_check_backward import CS231N, GRADIENTS, check, cs231n

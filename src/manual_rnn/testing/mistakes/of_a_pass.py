@@ -167,7 +167,7 @@ def _seen(replay: Replay, equation: str) -> list[Observed]:
 
 
 def _rows(known: Quantities) -> list[int]:
-    return list(known.rows)  # type: ignore[attr-defined]
+    return list(known.rows)
 
 
 def _whole(f: Formula) -> Change:

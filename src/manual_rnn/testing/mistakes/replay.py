@@ -6,7 +6,7 @@ everything that follows is wrong in the way in which the user's code is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from manual_rnn.bptt import forward_and_backward, go_back, unroll
 from manual_rnn.cell import Array, Cell
 from manual_rnn.tape import Tape
 from manual_rnn.testing.mistakes.terms import Quantities
-from manual_rnn.testing.regimes import Drawn
+from manual_rnn.testing.passes.regimes import Drawn
 
 Change = Callable[["Replayed", Array, int | None], Array]
 """The mistaken value of an equation from the tapes so far, the right value, and the row (None: all rows at once)."""
@@ -28,8 +28,6 @@ class Replayed(Quantities):
     def __init__(self, cell: Cell, drawn: Drawn, nodes: Tape, grads: Tape):
         super().__init__(cell, replace(drawn.case, x=drawn.case.for_oracle()["x"]), nodes, grads)
         self.drawn = drawn
-        self.rows: Iterable[int] = range(self.T)
-        """The rows that are asked for."""
 
 
 @dataclass(frozen=True)

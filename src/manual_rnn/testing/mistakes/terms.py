@@ -7,7 +7,7 @@ itself from the quantities that stand on the tapes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,7 +25,7 @@ class Quantities:
         self.cell, self.case, self.nodes, self.grads = cell, case, nodes, grads
         self.x = case.for_oracle()["x"]
         self.T = case.spec.sizes.T
-        self.rows = range(self.T)
+        self.rows: Sequence[int] = range(self.T)
         """The rows that an equation of every step is wanted at: all, or the one that a pass has come to."""
 
     @property

@@ -25,10 +25,10 @@ from typing import Any
 import numpy as np
 
 from manual_rnn.cell import Array
-from manual_rnn.testing.calling import UserFailure, as_array, call
 from manual_rnn.testing.oracles import complex_step as imaginary
 from manual_rnn.testing.oracles import finite_differences as differences
 from manual_rnn.testing.oracles.estimate import Estimate, norm
+from manual_rnn.testing.passes.calling import UserFailure, as_array, call
 
 TIME_LIMIT = 60.0
 LIBRARIES = frozenset({"numpy", "scipy", *sys.stdlib_module_names})

@@ -6,20 +6,20 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from manual_rnn.testing.backward_report import BackwardReport
-from manual_rnn.testing.calling import UserFailure
-from manual_rnn.testing.conventions import in_another_convention
-from manual_rnn.testing.explain_pass import explain_pass
-from manual_rnn.testing.given import as_drawn, untested
-from manual_rnn.testing.layout import Layout
-from manual_rnn.testing.preflight import notes, preflight
+from manual_rnn.testing.passes.backward_report import BackwardReport
+from manual_rnn.testing.passes.calling import UserFailure
+from manual_rnn.testing.passes.conventions import in_another_convention
+from manual_rnn.testing.passes.explain_pass import explain_pass
+from manual_rnn.testing.passes.given import as_drawn, untested
+from manual_rnn.testing.passes.layout import Layout
+from manual_rnn.testing.passes.preflight import notes, preflight
+from manual_rnn.testing.passes.regimes import REGIMES, Drawn, draw, sizes_for
+from manual_rnn.testing.passes.seen import Seen, look
+from manual_rnn.testing.passes.smallest import shrink, three_lines
+from manual_rnn.testing.passes.target import ForwardOracle, Target
+from manual_rnn.testing.passes.truth import cell_of, has_cell
+from manual_rnn.testing.passes.whole_pass import first_divergence, verdict
 from manual_rnn.testing.problem import Oracle
-from manual_rnn.testing.regimes import REGIMES, Drawn, draw, sizes_for
-from manual_rnn.testing.seen import Seen, look
-from manual_rnn.testing.smallest import shrink, three_lines
-from manual_rnn.testing.target import ForwardOracle, Target
-from manual_rnn.testing.truth import cell_of, has_cell
-from manual_rnn.testing.whole_pass import first_divergence, verdict
 
 CASES = 2
 """Cases of each shape: one could hide a mistake behind an accident."""
@@ -46,7 +46,7 @@ def check_backward(
         against: ``reference.autodiff("rnn")``, ``reference.autodiff_of(your_forward_in_jax)``, or
             ``complex_step(your_forward_in_numpy)``.
         loss: "every" step, "last", their "mean" (softmax over a readout), or "random" and "some" for code that
-            gets an upstream gradient of h; see :data:`manual_rnn.testing.target.LOSSES`.
+            gets an upstream gradient of h; see :data:`manual_rnn.testing.passes.target.LOSSES`.
         layout: your names, order of axes and conventions; ours by default.
         dtype: what your arrays come in.
         truncation: k, where your code is truncated BPTT(k) and is to be held against that.

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from manual_rnn.testing.backward_report import Check
-from manual_rnn.testing.seen import Seen
-from manual_rnn.testing.target import Target
+from manual_rnn.testing.passes.backward_report import Check
+from manual_rnn.testing.passes.seen import Seen
+from manual_rnn.testing.passes.target import Target
 
 
 def verdict(target: Target, name: str, seen: Sequence[Seen]) -> Check:

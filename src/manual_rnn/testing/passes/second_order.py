@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 
 from manual_rnn.cell import Array
-from manual_rnn.testing.backward_report import Check
-from manual_rnn.testing.blocks import blocks
-from manual_rnn.testing.calling import UserFailure, call, gradients_by_name
 from manual_rnn.testing.oracles.estimate import Estimate
-from manual_rnn.testing.regimes import Drawn, draw, sizes_for
-from manual_rnn.testing.seen import block_axes
-from manual_rnn.testing.target import Target
-from manual_rnn.testing.truth import SAFETY, cell_of, nudged, problem_of, variables
-from manual_rnn.testing.whole_pass import amount
+from manual_rnn.testing.passes.backward_report import Check
+from manual_rnn.testing.passes.blocks import blocks
+from manual_rnn.testing.passes.calling import UserFailure, call, gradients_by_name
+from manual_rnn.testing.passes.regimes import Drawn, draw, sizes_for
+from manual_rnn.testing.passes.seen import block_axes
+from manual_rnn.testing.passes.target import Target
+from manual_rnn.testing.passes.truth import SAFETY, cell_of, nudged, problem_of, variables
+from manual_rnn.testing.passes.whole_pass import amount
 
 HessianVector = Callable[[Mapping[str, Any], Mapping[str, Array]], Mapping[str, Array]]
 """``reference.hessian_vector(autodiff("rnn"))``: from a problem and a direction to H v, by our names."""

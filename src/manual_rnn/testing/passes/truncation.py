@@ -15,7 +15,7 @@ from manual_rnn.bptt import go_back
 from manual_rnn.cell import Array, Cell
 from manual_rnn.tape import Tape
 from manual_rnn.testing.mistakes.replay import Replay
-from manual_rnn.testing.regimes import Drawn
+from manual_rnn.testing.passes.regimes import Drawn
 
 
 class CutTape(Tape):

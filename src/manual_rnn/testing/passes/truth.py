@@ -10,12 +10,12 @@ import numpy as np
 
 from manual_rnn import cells
 from manual_rnn.cell import Array, Cell
-from manual_rnn.testing.calling import UserFailure
 from manual_rnn.testing.oracles.estimate import Estimate
+from manual_rnn.testing.passes.calling import UserFailure
+from manual_rnn.testing.passes.regimes import Drawn
+from manual_rnn.testing.passes.target import ForwardOracle, Target
+from manual_rnn.testing.passes.truncation import truncated
 from manual_rnn.testing.problem import Oracle
-from manual_rnn.testing.regimes import Drawn
-from manual_rnn.testing.target import ForwardOracle, Target
-from manual_rnn.testing.truncation import truncated
 
 SAFETY = 16
 """Two disturbed runs are two samples of what another implementation's rounding may do."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from manual_rnn.testing.regimes import Drawn
-from manual_rnn.testing.target import Target
+from manual_rnn.testing.passes.regimes import Drawn
+from manual_rnn.testing.passes.target import Target
 
 OUTCOMES = ("right", "right, in another convention", "not returned", "undecided", "wrong")
 

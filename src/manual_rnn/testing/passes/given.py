@@ -8,9 +8,9 @@ import numpy as np
 
 from manual_rnn import loss
 from manual_rnn.cell import Array, Cell, parameter_shapes
+from manual_rnn.testing.passes.regimes import Drawn
+from manual_rnn.testing.passes.target import Target
 from manual_rnn.testing.problem import Sizes
-from manual_rnn.testing.regimes import Drawn
-from manual_rnn.testing.target import Target
 
 
 def as_drawn(target: Target, cell: Cell, case: Mapping[str, Array], number: int) -> Drawn:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from manual_rnn.cell import Array
-from manual_rnn.testing.blocks import Blocks, blocks
-from manual_rnn.testing.calling import call, gradients_by_name
-from manual_rnn.testing.layout import STATES
 from manual_rnn.testing.oracles.estimate import Estimate
-from manual_rnn.testing.regimes import Drawn
-from manual_rnn.testing.target import Target
-from manual_rnn.testing.truth import truth_of, variables
+from manual_rnn.testing.passes.blocks import Blocks, blocks
+from manual_rnn.testing.passes.calling import call, gradients_by_name
+from manual_rnn.testing.passes.layout import STATES
+from manual_rnn.testing.passes.regimes import Drawn
+from manual_rnn.testing.passes.target import Target
+from manual_rnn.testing.passes.truth import truth_of, variables
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from manual_rnn.testing.backward_report import Check
-from manual_rnn.testing.calling import UserFailure
 from manual_rnn.testing.oracles.estimate import norm
-from manual_rnn.testing.seen import Answered, Seen, ask
-from manual_rnn.testing.target import Target
+from manual_rnn.testing.passes.backward_report import Check
+from manual_rnn.testing.passes.calling import UserFailure
+from manual_rnn.testing.passes.seen import Answered, Seen, ask
+from manual_rnn.testing.passes.target import Target
 
 
 def preflight(target: Target, seen: Sequence[Seen], failures: Sequence[UserFailure], time_limit: float) -> list[Check]:

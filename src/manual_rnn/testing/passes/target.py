@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from manual_rnn.cell import Array
-from manual_rnn.testing.layout import Layout
 from manual_rnn.testing.oracles.estimate import Estimate
+from manual_rnn.testing.passes.layout import Layout
 from manual_rnn.testing.problem import Oracle
 
 LOSSES = {

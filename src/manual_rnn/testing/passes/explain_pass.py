@@ -9,14 +9,14 @@ import numpy as np
 
 from manual_rnn.cell import Array
 from manual_rnn.tape import Tape
-from manual_rnn.testing.blocks import blocks
 from manual_rnn.testing.mistakes.of_a_pass import mistakes
 from manual_rnn.testing.mistakes.replay import Mistake, Replay
 from manual_rnn.testing.oracles.estimate import Estimate
-from manual_rnn.testing.seen import Seen, block_axes
-from manual_rnn.testing.target import Target
-from manual_rnn.testing.truncation import truncated
-from manual_rnn.testing.truth import cell_of
+from manual_rnn.testing.passes.blocks import blocks
+from manual_rnn.testing.passes.seen import Seen, block_axes
+from manual_rnn.testing.passes.target import Target
+from manual_rnn.testing.passes.truncation import truncated
+from manual_rnn.testing.passes.truth import cell_of
 
 SECONDS = 20.0
 """The time that a diagnosis may take."""

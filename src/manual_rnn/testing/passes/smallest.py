@@ -9,15 +9,15 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from manual_rnn.cell import Array
-from manual_rnn.testing.calling import UserFailure
 from manual_rnn.testing.mistakes.replay import Replay
 from manual_rnn.testing.oracles.estimate import Estimate
+from manual_rnn.testing.passes.calling import UserFailure
+from manual_rnn.testing.passes.regimes import draw
+from manual_rnn.testing.passes.seen import Seen, ask, look
+from manual_rnn.testing.passes.target import Target
+from manual_rnn.testing.passes.truncation import truncated
+from manual_rnn.testing.passes.truth import cell_of, has_cell, variables
 from manual_rnn.testing.problem import Sizes
-from manual_rnn.testing.regimes import draw
-from manual_rnn.testing.seen import Seen, ask, look
-from manual_rnn.testing.target import Target
-from manual_rnn.testing.truncation import truncated
-from manual_rnn.testing.truth import cell_of, has_cell, variables
 
 SECONDS = 5.0
 """The time that shrinking may take."""

@@ -14,9 +14,9 @@ import numpy as np
 
 from manual_rnn import loss
 from manual_rnn.cell import Array, Cell, parameter_shapes
-from manual_rnn.testing.layout import Layout
+from manual_rnn.testing.passes.layout import Layout
+from manual_rnn.testing.passes.target import Target
 from manual_rnn.testing.problem import Case, Sizes, Spec
-from manual_rnn.testing.target import Target
 
 REGIMES: dict[str, tuple[Sizes, ...]] = {
     "ordinary": (Sizes(1, 2, 3, 4, 2), Sizes(4, 3, 2, 5, 3), Sizes(7, 2, 3, 4, 5)),

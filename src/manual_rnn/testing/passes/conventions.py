@@ -13,11 +13,11 @@ from itertools import product
 import numpy as np
 
 from manual_rnn.cell import Array
-from manual_rnn.testing.backward_report import Check
-from manual_rnn.testing.blocks import blocks
 from manual_rnn.testing.mistakes.factors import NAMED, Factor
-from manual_rnn.testing.seen import Seen, block_axes
-from manual_rnn.testing.target import Target
+from manual_rnn.testing.passes.backward_report import Check
+from manual_rnn.testing.passes.blocks import blocks
+from manual_rnn.testing.passes.seen import Seen, block_axes
+from manual_rnn.testing.passes.target import Target
 
 AS_DECLARED = NAMED[0]
 MEANS = tuple(f for f in NAMED if f.words.startswith("averaged"))
