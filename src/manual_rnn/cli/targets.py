@@ -83,11 +83,14 @@ def _load(source: str) -> ModuleType:
 
 
 def _load_file(path: Path) -> ModuleType:
-    specification = importlib.util.spec_from_file_location(path.stem, path)
+    # A name of its own and the end of the path: a file called random.py is not the module random.
+    specification = importlib.util.spec_from_file_location(f"target_{path.stem}", path)
     if specification is None or specification.loader is None:
         raise InputError(f"{path} is not a Python file.")
     module = importlib.util.module_from_spec(specification)
-    sys.modules[path.stem] = module  # dataclasses look themselves up there
-    sys.path.insert(0, str(path.parent.resolve()))
+    sys.modules[module.__name__] = module  # dataclasses look themselves up there
+    folder = str(path.parent.resolve())
+    if folder not in sys.path:
+        sys.path.append(folder)
     specification.loader.exec_module(module)
     return module

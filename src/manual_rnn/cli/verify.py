@@ -152,7 +152,8 @@ def _judge_on_all_cores(target: str, specs: Sequence[Spec], workers: int, progre
         by_shape.setdefault((spec.sizes, spec.dtype), []).append(spec)
     heaviest_first = sorted(by_shape.values(), key=lambda part: -part[0].sizes.T * len(part))
     total: Tally | None = None
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    try:
         waiting = {pool.submit(judge_specs, target, part): len(part) for part in heaviest_first}
         for done in as_completed(waiting):
             if total is None:
@@ -160,6 +161,12 @@ def _judge_on_all_cores(target: str, specs: Sequence[Spec], workers: int, progre
             else:
                 total.merge(done.result())
             progress(waiting[done])
+        pool.shutdown()
+    except BaseException:  # at Ctrl-C nobody waits for work that nobody wants
+        for worker in multiprocessing.active_children():
+            worker.terminate()
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
     if total is None:
         raise InputError("There is nothing to judge: no case was drawn.")
     return total
