@@ -17,6 +17,7 @@ from manual_rnn import cells
 from manual_rnn.cell import Array, Cell
 from manual_rnn.check import check_parameters
 from manual_rnn.errors import InputError, UsageError
+from manual_rnn.files import write_whole
 from manual_rnn.text import Vocabulary
 from manual_rnn.weights import from_torch, to_torch
 
@@ -129,11 +130,7 @@ def _read(path: Path) -> bytes:
 
 def _write(path: Path, content: bytes) -> None:
     """Puts the whole content in the place of what was there or, where that fails, leaves what was there."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
+        write_whole(path, content)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}.") from None
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 import re
 import sys
@@ -15,6 +16,7 @@ from rich.text import Text
 
 from manual_rnn.cli.failed import Failed
 from manual_rnn.errors import InputError
+from manual_rnn.files import write_whole
 from manual_rnn.testing.report import Report
 
 FIRST = 3
@@ -77,20 +79,17 @@ def check_csv(path: Path) -> None:
 
 def write_csv(path: Path, targets: Iterable[Verdict]) -> None:
     """A row a target, in UTF-8; the file is there whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    file = io.StringIO()
+    rows = csv.writer(file)
+    rows.writerow(COLUMNS)
+    for target in targets:
+        examples = 0 if isinstance(target, Failed) else target.total.examples
+        sentence = in_one_sentence(target)
+        rows.writerow((target.name, verdict_of(target), " ".join(target.blame), sentence, examples))
     try:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            rows = csv.writer(file)
-            rows.writerow(COLUMNS)
-            for target in targets:
-                examples = 0 if isinstance(target, Failed) else target.total.examples
-                sentence = in_one_sentence(target)
-                rows.writerow((target.name, verdict_of(target), " ".join(target.blame), sentence, examples))
-        temporary.replace(path)
+        write_whole(path, file.getvalue().encode())
     except OSError as error:
         raise InputError(f"{path} could not be written: {error.strerror or error}.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _first_wrong(target: Verdict) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from manual_rnn.errors import InputError
+from manual_rnn.files import beside, write_whole
 
 
 def check_place(path: Path) -> None:
@@ -18,7 +18,7 @@ def check_place(path: Path) -> None:
         raise InputError(f"The report cannot be written to {path}: it is a folder; name a file in it.")
     if not path.parent.is_dir():
         raise InputError(f"The report cannot be written to {path}: there is no folder {path.parent}.")
-    temporary = _temporary(path)
+    temporary = beside(path)
     try:
         temporary.touch(exist_ok=False)
         temporary.unlink()
@@ -32,14 +32,7 @@ def write(path: Path, text: str) -> None:
     Raises:
         InputError: the file cannot be written; what was there is still there.
     """
-    temporary = _temporary(path)
     try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
+        write_whole(path, text.encode())
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise InputError(f"The report cannot be written to {path}: {error.strerror or error}.") from error
-
-
-def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name[:100]}.{os.getpid()}.tmp")
