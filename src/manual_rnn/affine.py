@@ -51,6 +51,21 @@ def bias_gradient(grad_a: Array) -> Array:
     return total
 
 
+def product(weight: Array, rows: Array, *, diagonal: bool = False) -> Array:
+    """W v for each row v of rows (..., n); with a diagonal, by element with the vector of it."""
+    return rows * weight if diagonal else rows @ weight.T
+
+
+def product_input_gradient(weight: Array, grad_a: Array, *, diagonal: bool = False) -> Array:
+    """Wᵀ ∇a for each row of grad_a (..., n)."""
+    return grad_a * weight if diagonal else grad_a @ weight
+
+
+def product_weight_gradient(grad_a: Array, rows: Array, *, diagonal: bool = False) -> Array:
+    """Σ ∇a vᵀ over all rows v; with a diagonal, of the elements that stand on it: Σ ∇a ∘ v."""
+    return bias_gradient(grad_a * rows) if diagonal else weight_gradient(grad_a, rows, rows.shape[-1])
+
+
 def _sum_by_token(rows: Array, tokens: Array, n: int) -> Array:
     """Row k of the result is the sum of the rows whose token is k; costs no one-hot and no (T, B, n) array."""
     order = np.argsort(tokens, kind="stable")

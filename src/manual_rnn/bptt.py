@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from manual_rnn import affine, loss, readout
-from manual_rnn.cell import Array, Cell, Nodes
+from manual_rnn.cell import Affine, Array, Cell, Nodes
 from manual_rnn.check import check_problem
+from manual_rnn.maps import Maps
 from manual_rnn.tape import Tape
 
 Parameters = Mapping[str, Array]
@@ -25,22 +26,35 @@ def unroll(cell: Cell, params: Parameters, x: Array, initial: Mapping[str, Array
 
     x is (T, B, n_in), or token ids (T, B); ``initial`` has h(0) by name, each (B, n_hidden).
     """
-    # Products with a row-major Wᵀ are a third faster than with a transposed view of W.
-    W_T = {m.node: np.ascontiguousarray(params[m.W].T) for m in cell.maps}
-    from_input = {m.node: affine.forward(params[m.U], params[m.b], x) for m in cell.maps}
+    params = {**params, **{w.name: tape.tap_all(w.name, w.forward(params[w.of])) for w in cell.weights}}  # (F0)
+    maps = Maps(cell, params, x)
+    dense = () if affine.is_tokens(x) else (x,)
     for name in cell.states:
-        tape.reserve_state(name, initial[name], np.result_type(initial[name], *from_input.values(), *W_T.values()))
-
+        tape.reserve_state(cell.full(name), initial[name], np.result_type(initial[name], *params.values(), *dense))
+    before = _states_before(cell, tape)
     states = dict(initial)
     for t in range(len(x)):
         tape.t = t
-        prev = tape.previous_at(t)
-        node = Nodes()
-        for m in cell.maps:
-            a = getattr(prev, m.state) @ W_T[m.node] + from_input[m.node][t]  # (F1)
-            setattr(node, m.node, tape.tap(m.node, a))
-        states = cell.forward(node, prev, tape.tap)  # (F2)
+        states = _step(cell, maps, Nodes(**{name: rows[t] for name, rows in before.items()}), tape)
     return states
+
+
+def _step(cell: Cell, maps: Maps, prev: Nodes, tape: Tape) -> dict[str, Array]:
+    node = Nodes()
+
+    def evaluate(m: Affine) -> None:
+        setattr(node, m.node, tap(m.node, maps.value(m, tape.t, node, prev)))  # (F1)
+
+    def tap(name: str, value: Array) -> Array:
+        value = tape.tap(cell.full(name), value)
+        for m in maps.waiting.get(name, ()):
+            setattr(node, name, value)
+            evaluate(m)
+        return value
+
+    for m in maps.first:
+        evaluate(m)
+    return cell.forward(node, prev, tap)  # (F2)
 
 
 def go_back(
@@ -50,29 +64,60 @@ def go_back(
 
     ``from_readout`` (T, B, n_hidden) is Vᵀ ∇o(t), the part of ∇h(t) that comes from the loss of step t.
     """
-    nothing = {name: np.zeros_like(tape[name][0]) for name in cell.states}
+    params = {**params, **{w.name: tape[w.name] for w in cell.weights}}
+    maps = Maps(cell, params, x[:0])
+    nodes, before = _nodes(cell, tape), _states_before(cell, tape)
+    nothing = {name: np.zeros_like(before[name][0]) for name in cell.states}
     carried = nothing
     for t in reversed(range(tape.T)):
         grads.t = t
-        grad = Nodes()
-        for name in cell.states:
-            direct = from_readout[t] if name == cell.states[0] else nothing[name]
-            setattr(grad, name, grads.tap(name, direct + carried[name]))  # (B4)
-        local = cell.backward(tape.at(t), tape.previous_at(t), grad, grads.tap)  # (B5)
+        first, *others = cell.states
+        total = grads.tap(cell.full(first), from_readout[t] + carried[first])  # (B4)
+        grad = Nodes(**{first: total, **{name: carried[name] for name in others}})
+        node, prev = (Nodes(**{name: rows[t] for name, rows in of.items()}) for of in (nodes, before))
+        local = _step_back(cell, maps, node, prev, grad, grads)
         carried = {name: local.get(f"{name}_prev", nothing[name]) for name in cell.states}
-        for m in cell.maps:
-            carried[m.state] = carried[m.state] + local[m.node] @ params[m.W]  # Wᵀ ∇a(t), for (B4) of step t − 1
+        for map_name, term in maps.before:
+            carried[term.of] = carried[term.of] + maps.back(term, local[map_name])  # Wᵀ ∇a(t), for ∇h(t − 1)
 
     for m in cell.maps:
-        grad_a = grads[m.node]
-        grads.tap_all(m.b, affine.bias_gradient(grad_a))  # (B6)
-        grads.tap_all(m.W, affine.weight_gradient(grad_a, tape.previous(m.state), grad_a.shape[-1]))  # (B7)
-        grads.tap_all(m.U, affine.weight_gradient(grad_a, x, params[m.U].shape[1]))  # (B8)
+        grad_a = grads[cell.full(m.node)]
+        if m.b:
+            grads.tap_all(m.b, affine.bias_gradient(grad_a))  # (B6)
+        for term in m.terms:
+            rows = nodes[term.of] if term.now else before[term.of]
+            grads.tap_all(term.weight, affine.product_weight_gradient(grad_a, rows, diagonal=term.diagonal))  # (B7)
+        if m.U:
+            grads.tap_all(m.U, affine.weight_gradient(grad_a, x, params[m.U].shape[1]))  # (B8)
+    for w in cell.weights:
+        grads.tap_all(w.of, w.backward(params[w.of], params[w.name], grads[w.name]))  # (B7), through the function
     if inputs:
-        by_map = [affine.input_gradient(params[m.U], grads[m.node]) for m in cell.maps]
+        by_map = [affine.input_gradient(params[m.U], grads[cell.full(m.node)]) for m in cell.maps if m.U]
         grads.tap_all("x", sum(by_map[1:], start=by_map[0]))  # (B9)
     for name in cell.states:
         grads.tap_all(f"{name}0", carried[name])  # (B10)
+
+
+def _nodes(cell: Cell, tape: Tape) -> dict[str, Array]:
+    """The cell's nodes of all steps, under its own names."""
+    names = {cell.own(name): name for name in tape}
+    return {own: tape[name] for own, name in names.items() if own is not None}
+
+
+def _states_before(cell: Cell, tape: Tape) -> dict[str, Array]:
+    """The states that each step started from, (T, B, n_hidden) each, under the cell's own names."""
+    return {name: tape.previous(cell.full(name)) for name in cell.states}
+
+
+def _step_back(cell: Cell, maps: Maps, node: Nodes, prev: Nodes, grad: Nodes, grads: Tape) -> dict[str, Array]:
+    def tap(name: str, value: Array) -> Array:
+        value = grads.tap(cell.full(name), value)
+        for term in maps.within.get(name, ()):  # Wᵀ ∇a(t), for the node of this step that the map was taken of
+            arrived = maps.back(term, value)
+            setattr(grad, term.of, getattr(grad, term.of) + arrived if hasattr(grad, term.of) else arrived)
+        return value
+
+    return cell.backward(node, prev, grad, tap)  # (B5)
 
 
 @dataclass(frozen=True)
@@ -93,8 +138,8 @@ class Result:
 
 def zero_state(cell: Cell, params: Parameters, B: int) -> dict[str, Array]:
     """Initial states of zeros, (B, n_hidden) each, in the dtype of the parameters."""
-    W = params[cell.maps[0].W]
-    return {name: np.zeros((B, W.shape[0]), W.dtype) for name in cell.states}
+    V = params["V"]
+    return {name: np.zeros((B, V.shape[1]), V.dtype) for name in cell.states}
 
 
 def forward_and_backward(
@@ -115,7 +160,7 @@ def forward_and_backward(
     values in the place of ours.
     """
     state = unroll(cell, params, x, initial, tape)
-    h = tape[cell.states[0]]
+    h = tape[cell.full(cell.states[0])]
     o = tape.tap_all("o", readout.forward(params["V"], params["c"], h))
     losses, y_hat = loss.forward(o, y, weights)
     tape.tap_all("loss", losses)

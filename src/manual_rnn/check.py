@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from manual_rnn import affine
-from manual_rnn.cell import Array, Cell, parameter_shapes
+from manual_rnn.cell import Array, Cell, of_input, parameter_shapes, widths
 
 
 def check_parameters(cell: Cell, params: Mapping[str, Array]) -> tuple[int, int, int]:
@@ -25,18 +25,16 @@ def check_parameters(cell: Cell, params: Mapping[str, Array]) -> tuple[int, int,
         )
     for name in wanted:
         _check_array(name, params[name])
-    first = params[cell.maps[0].U]
-    V = params["V"]
-    for name, array, meaning in ((cell.maps[0].U, first, "(n_hidden, n_in)"), ("V", V, "(n_out, n_hidden)")):
+    U, V = of_input(cell), "V"
+    for name, array, meaning in ((U, params[U], "(n_hidden, n_in)"), (V, params[V], "(n_out, n_hidden)")):
         if array.ndim != 2 or 0 in array.shape:
             raise ValueError(f"{name} has the shape {array.shape}; expected a matrix {meaning}, each at least one.")
-    n_hidden, n_in = first.shape
-    n_out = V.shape[0]
+    n_in, n_hidden, n_out = widths(cell, params)
     shapes = parameter_shapes(cell, n_in=n_in, n_hidden=n_hidden, n_out=n_out)
     wrong = [f"{n} has the shape {params[n].shape}, expected {s}" for n, s in shapes.items() if params[n].shape != s]
     if wrong:
         raise ValueError(
-            f"The parameters do not fit together (n_in = {n_in} and n_hidden = {n_hidden} from {cell.maps[0].U}, "
+            f"The parameters do not fit together (n_in = {n_in} and n_hidden = {n_hidden} from {U}, "
             f"n_out = {n_out} from V): {'; '.join(wrong)}."
         )
     for name in shapes:
@@ -55,14 +53,14 @@ def check_parameters(cell: Cell, params: Mapping[str, Array]) -> tuple[int, int,
 def check_inputs(cell: Cell, params: Mapping[str, Array], x: Array) -> None:
     """Raises ValueError where x or the ids in it do not fit the parameters."""
     _check_array("x", x)
-    n_in = params[cell.maps[0].U].shape[1]
+    n_in = params[of_input(cell)].shape[1]
     if affine.is_tokens(x):
         if x.ndim != 2:
             raise ValueError(
                 f"x holds integers, so it is token ids of shape (T, B); its shape is {x.shape}. "
                 "Dense inputs are floating-point numbers."
             )
-        check_ids("x", x, n_in, f"the {n_in} columns of {cell.maps[0].U}")
+        check_ids("x", x, n_in, f"the {n_in} columns of {of_input(cell)}")
     elif x.ndim != 3 or x.shape[2] != n_in:
         raise ValueError(
             f"x has the shape {x.shape} and dtype {x.dtype}; expected dense inputs (T, B, n_in) with n_in = {n_in}, "

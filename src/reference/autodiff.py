@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from reference import cells
-from reference.network import hidden_states, run_batch
+from reference.network import full_name, hidden_states, run_batch, weights_of
 
 Step = Callable[..., Any]
 Problem = Mapping[str, Any]
@@ -128,15 +128,20 @@ def loss_of(
 
 
 def zeros_for(step: Step, problem: Problem) -> dict[str, Any]:
-    """A zero for every node of the step and for the logits, (T, B, n) each: the step is run on shapes alone."""
+    """A zero for every node of the step and for the logits, (T, B, n) each, and for every weight that is made.
+
+    The step is run on shapes alone.
+    """
     T, B = problem["y"].shape
     dtype = problem["x"].dtype
     nodes: dict[str, Any] = {"o": problem["params"]["c"]}
 
     def tap(name: str, value: Any) -> Any:
-        nodes[name] = value
+        nodes[full_name(name)] = value
         return value
 
     first = {name: state[0] for name, state in problem["initial"].items()}
-    jax.eval_shape(lambda p, h, x: step(p, h, x, tap), problem["params"], first, problem["x"][0, 0])
-    return {name: jnp.zeros((T, B, *node.shape), dtype) for name, node in nodes.items()}
+    made = jax.eval_shape(lambda p: weights_of(step, p), problem["params"])
+    jax.eval_shape(lambda p, h, x: step(p, h, x, tap), {**problem["params"], **made}, first, problem["x"][0, 0])
+    of_steps = {name: jnp.zeros((T, B, *node.shape), dtype) for name, node in nodes.items()}
+    return {**of_steps, **{name: jnp.zeros(W.shape, dtype) for name, W in made.items()}}

@@ -11,6 +11,21 @@ Nodes = Mapping[str, Any]
 Step = Callable[..., Nodes]
 
 
+OF_THE_NETWORK = ("x", "o", "loss", "V", "c")
+"""Names that mean something around every step: a node of a step that has one is cell.o, cell.c."""
+
+
+def full_name(name: str) -> str:
+    """The name of a step's node among the nodes of the network."""
+    return f"cell.{name}" if name in OF_THE_NETWORK else name
+
+
+def weights_of(step: Step, params: Nodes) -> Nodes:
+    """The weights that a step makes of its parameters; most make none."""
+    made: Nodes = step.weights(params) if hasattr(step, "weights") else {}
+    return made
+
+
 def run(
     step: Step,
     readout_of: str,
@@ -31,12 +46,15 @@ def run(
         x, y, weight, zero = at_t
         nodes: dict[str, jax.Array] = {}
 
-        def tap(name: str, value: jax.Array) -> jax.Array:
+        def tap_full(name: str, value: jax.Array) -> jax.Array:
             nodes[name] = value + zero[name]
             return nodes[name]
 
+        def tap(name: str, value: jax.Array) -> jax.Array:
+            return tap_full(full_name(name), value)
+
         state = step(params, prev, x, tap)
-        o = tap("o", params["V"] @ state[readout_of] + params["c"])
+        o = tap_full("o", params["V"] @ state[readout_of] + params["c"])
         nodes["loss"] = -weight * jax.nn.log_softmax(o)[y]
         return state, nodes
 
@@ -54,14 +72,20 @@ def run_batch(
     weights: jax.Array,
     zeros: Nodes,
 ) -> tuple[jax.Array, Nodes]:
-    """A batch, time-major as (T, B, ...): the sum of the losses, and every node as (T, B, n)."""
-    over_batch = jax.vmap(partial(run, step, readout_of, params), in_axes=(0, 1, 1, 1, 1), out_axes=(0, 1))
-    losses, nodes = over_batch(initial, x, y, weights, zeros)
-    return jnp.sum(losses), nodes
+    """A batch, time-major as (T, B, ...): the sum of the losses, and every node as (T, B, n).
+
+    A weight that the step makes of its parameters is a node without time and batch.
+    """
+    made = {name: W + zeros[name] for name, W in weights_of(step, params).items()}
+    of_steps = {name: zero for name, zero in zeros.items() if name not in made}
+    over_batch = jax.vmap(partial(run, step, readout_of, {**params, **made}), in_axes=(0, 1, 1, 1, 1), out_axes=(0, 1))
+    losses, nodes = over_batch(initial, x, y, weights, of_steps)
+    return jnp.sum(losses), {**nodes, **made}
 
 
 def hidden_states(step: Step, readout_of: str, params: Nodes, initial: Nodes, x: jax.Array) -> jax.Array:
     """h at every step, (T, B, n_hidden), of a batch x (T, B, n_in): no readout, no taps."""
+    params = {**params, **weights_of(step, params)}
 
     def one_step(prev: Nodes, x: jax.Array) -> tuple[Nodes, jax.Array]:
         state = step(params, prev, x, lambda name, value: value)
