@@ -30,11 +30,11 @@ DIFFUSION = 0.01
 
 
 def weight(A: Array) -> Array:
-    return np.asarray(A - A.T - DIFFUSION * np.eye(len(A), dtype=A.dtype))  # (F0)
+    return A - A.T - DIFFUSION * np.eye(len(A), dtype=A.dtype)  # (F0)
 
 
 def weight_back(A: Array, W: Array, grad_W: Array) -> Array:
-    return np.asarray(grad_W - grad_W.T)  # (B7.1)
+    return grad_W - grad_W.T  # (B7.1)
 
 
 def forward(node: Nodes, prev: Nodes, tap: Tap) -> dict[str, Array]:
@@ -56,6 +56,7 @@ CELL = Cell(
     weights=(Derived(name="W", of="A", forward=weight, backward=weight_back),),
     labels={"W": "F0", "h": "F2", "grad_a": "B5", "grad_A": "B7.1"},
     latex={
+        "h_prev": r"\nabla h(t)",
         "W": r"W = A - A^\top - \gamma 1",
         "h": r"h(t) = h(t-1) + \varepsilon \tanh a(t)",
         "grad_a": r"\nabla a(t) = \varepsilon\, \operatorname{diag}(1 - \tanh^2 a(t))\, \nabla h(t)",

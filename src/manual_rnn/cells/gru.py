@@ -75,6 +75,7 @@ CELL = Cell(
         **{"grad_a_r": "B5.8"},
     },
     latex={
+        "h_prev": r"\nabla h(t) \circ z(t)",
         "r": r"r(t) = \sigma(a_r(t))",
         "z": r"z(t) = \sigma(a_z(t))",
         "a_n": r"a_n(t) = n_x(t) + r(t) \circ n_h(t)",

@@ -70,6 +70,7 @@ CELL = Cell(
         **{"grad_a_n": "B5.3", "grad_q": "B5.4", "grad_r": "B5.5", "grad_a_z": "B5.6", "grad_a_r": "B5.7"},
     },
     latex={
+        "h_prev": r"\nabla q(t) \circ r(t) + \nabla h(t) \circ z(t)",
         "r": r"r(t) = \sigma(a_r(t))",
         "z": r"z(t) = \sigma(a_z(t))",
         "q": r"q(t) = r(t) \circ h(t-1)",

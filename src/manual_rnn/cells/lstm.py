@@ -83,6 +83,7 @@ CELL = Cell(
         **{"grad_f": "B5.6", "grad_g": "B5.7", "grad_a_i": "B5.8", "grad_a_f": "B5.9", "grad_a_g": "B5.10"},
     },
     latex={
+        "c_prev": r"\nabla c(t) \circ f(t)",
         "i": r"i(t) = \sigma(a_i(t))",
         "f": r"f(t) = \sigma(a_f(t))",
         "g": r"g(t) = \tanh a_g(t)",

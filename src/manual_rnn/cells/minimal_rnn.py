@@ -57,6 +57,7 @@ CELL = Cell(
         **{"grad_u": "B5.1", "grad_a_u": "B5.2", "grad_z": "B5.3", "grad_a_z": "B5.4"},
     },
     latex={
+        "h_prev": r"\nabla h(t) \circ u(t)",
         "z": r"z(t) = \tanh a_z(t)",
         "u": r"u(t) = \sigma(a_u(t))",
         "h": r"h(t) = u(t) \circ h(t-1) + (1 - u(t)) \circ z(t)",

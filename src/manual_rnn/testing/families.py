@@ -127,14 +127,22 @@ def build(cell: Cell, spec: Spec) -> Case:
 
     scales = {"V": recipe.V / np.sqrt(s.n_hidden), "c": recipe.c}
     for m in cell.maps:
-        scales |= {m.U: recipe.U / np.sqrt(s.n_in), m.W: recipe.gain / np.sqrt(s.n_hidden), m.b: recipe.b}
+        scales |= {m.U: recipe.U / np.sqrt(s.n_in)} if m.U else {}
+        scales |= {m.b: recipe.b} if m.b else {}
+        for term in m.terms:
+            scales[term.weight] = recipe.gain if term.diagonal else recipe.gain / np.sqrt(s.n_hidden)
+    for w in cell.weights:
+        scales[w.of] = scales.pop(w.name)
     shapes = parameter_shapes(cell, n_in=s.n_in, n_hidden=s.n_hidden, n_out=s.n_out)
     params = {name: fill(shape, scales[name]) for name, shape in shapes.items()}
     for m in cell.maps:
-        if recipe.orthogonal:
-            params[m.W] = recipe.gain * np.linalg.qr(params[m.W])[0]
-        if recipe.bias_away_from_zero:
+        for term in m.terms if recipe.orthogonal else ():
+            if term.weight in params and not term.diagonal:
+                params[term.weight] = recipe.gain * np.linalg.qr(params[term.weight])[0]
+        if recipe.bias_away_from_zero and m.b:
             params[m.b] = recipe.b * rng.choice([-1.0, 1.0], s.n_hidden) * rng.uniform(0.7, 1.0, s.n_hidden)
+    if recipe.orthogonal and recipe.gain < 1 and cell.keep:  # what a gate keeps must fall as fast as the rest
+        params[cell.keep] = np.full(s.n_hidden, np.log(recipe.gain) - np.log1p(-recipe.gain))
 
     tokens = bool(rng.integers(2))
     x = rng.integers(0, s.n_in, (s.T, s.B)) if tokens else fill((s.T, s.B, s.n_in), recipe.x).astype(dtype)

@@ -131,11 +131,12 @@ def _check_returned_states(
 ) -> None:
     """The next step starts from what the tape has; a window from what forward returns: they must be one."""
     tape = ForcedTape(case.spec.sizes.T, nodes, before)
-    maps = Nodes(**{m.node: tape[m.node][0] for m in cell.maps})
+    maps = Nodes(**{m.node: tape[cell.full(m.node)][0] for m in cell.maps})
+    prev = Nodes(**{name: tape.previous(cell.full(name))[0] for name in cell.states})
     with np.errstate(all="ignore"):
-        returned = cell.forward(maps, tape.previous_at(0), tape.tap)
+        returned = cell.forward(maps, prev, lambda name, value: tape.tap(cell.full(name), value))
     for name in cell.states:
-        if name in returned and not np.array_equal(returned[name], tape[name][0], equal_nan=True):
+        if name in returned and not np.array_equal(returned[name], tape[cell.full(name)][0], equal_nan=True):
             raise ValueError(f"forward returns a state {name!r} that is not the {name!r} it has tapped.")
 
 

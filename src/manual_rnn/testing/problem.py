@@ -88,8 +88,9 @@ def leading_axes(cell: Cell, equation: str) -> int:
     that of a parameter.
     """
     variable = equation.removeprefix("grad_")
+    made = {w.name for w in cell.weights}
     if variable == equation:
-        return 2
-    if variable in parameter_shapes(cell, n_in=1, n_hidden=1, n_out=1):
+        return 0 if variable in made else 2
+    if variable in made or variable in parameter_shapes(cell, n_in=1, n_hidden=1, n_out=1):
         return 0
     return 1 if variable in {f"{state}0" for state in cell.states} else 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -138,16 +139,16 @@ def label_of(cell: Cell, equation: str) -> str:
     """
     labels = SHARED_LABELS | {"grad_x": "B9"}
     for m in cell.maps:
-        labels |= {m.node: "F1", f"grad_{m.b}": "B6", f"grad_{m.W}": "B7", f"grad_{m.U}": "B8"}
-    for state in cell.states:
-        labels |= {f"grad_{state}": "B4", f"grad_{state}0": "B10"}
+        labels |= {cell.full(m.node): "F1", f"grad_{m.b}": "B6", f"grad_{m.U}": "B8"}
+        labels |= {f"grad_{term.weight}": "B7" for term in m.terms}
+    labels |= {f"grad_{cell.full(cell.states[0])}": "B4"} | {f"grad_{state}0": "B10" for state in cell.states}
     own = "B5" if equation.startswith("grad_") else "F2"
     return {**labels, **cell.labels}.get(equation, own)
 
 
-def _order(label: str) -> tuple[bool, int, str]:
-    digits = "".join(character for character in label if character.isdigit())
-    return (not label.startswith("F"), int(digits or 999), label)
+def _order(label: str) -> tuple[bool, list[int], str]:
+    """F2.9 before F2.10, and all that is forward before all that is backward."""
+    return (not label.startswith("F"), [int(digits) for digits in re.findall(r"\d+", label)] or [999], label)
 
 
 def _smaller(first: Spec | None, second: Spec) -> Spec:
