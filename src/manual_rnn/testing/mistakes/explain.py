@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 
@@ -15,10 +16,10 @@ from manual_rnn.bptt import forward_and_backward
 from manual_rnn.cell import Array, Cell
 from manual_rnn.testing.families import build
 from manual_rnn.testing.local import ForcedTape, Manual
-from manual_rnn.testing.mistakes.equations import initial, stepwise, summed
+from manual_rnn.testing.mistakes.equations import initial, own, stepwise, summed
 from manual_rnn.testing.mistakes.factors import NAMED, Factor, constant
 from manual_rnn.testing.mistakes.formula import Formula, Observed, Value, symbol
-from manual_rnn.testing.mistakes.own import Exchange, formulas_of_own, gives_the_right_numbers
+from manual_rnn.testing.mistakes.own import OwnEquation, formulas_of_own, gives_the_right_numbers
 from manual_rnn.testing.mistakes.steps import formulas_of_steps
 from manual_rnn.testing.mistakes.sums import formulas_of_sum
 from manual_rnn.testing.mistakes.terms import Quantities
@@ -73,7 +74,8 @@ def formulas(cell: Cell, equation: str, seen: Sequence[Observed]) -> Iterator[Fo
     if equation in summed(cell):
         return formulas_of_sum(equation, summed(cell)[equation], seen)
     if equation in (steps := stepwise(cell)):
-        return formulas_of_steps(equation, steps[equation], seen, rows=lambda known: known.rows)
+        of_steps = formulas_of_steps(equation, steps[equation], seen, rows=lambda known: known.rows)
+        return chain(of_steps, formulas_of_own(cell, equation, seen)) if equation in own(cell) else of_steps
     if equation in (starts := initial(cell)):
         at_start = formulas_of_steps(equation, starts[equation], seen, rows=lambda known: [-1])
         return (replace(formula, sentence=_of_start(formula.sentence)) for formula in at_start)
@@ -97,21 +99,22 @@ def _same(value: Array, o: Observed) -> bool:
     return bool((np.abs(value - o.ours) <= ROUNDING * np.finfo(o.right.dtype).eps * largest).all())
 
 
-def right_value(cell: Cell, equation: str) -> Value:
-    """The right equation, as a function of the quantities it is made of."""
+def right_value(cell: Cell, equation: str) -> Value | None:
+    """The right equation, as a function of the quantities it is made of; None where the code cannot be read."""
     if equation in (sums := summed(cell)):
         return lambda known: np.asarray(sums[equation].by_step(known).sum(axis=0))
     if equation in (steps := stepwise(cell)):
         return lambda known: np.stack([sum(term.row(known, t) for term in steps[equation]) for t in known.rows])
     if equation in (starts := initial(cell)):
         return lambda known: np.asarray(sum(term.row(known, -1) for term in starts[equation]))
-    return Exchange(cell, equation).value
+    found = OwnEquation.of(cell, equation)
+    return found.value if found else None
 
 
 def simple_formulas(cell: Cell, equation: str, observed: Sequence[Observed]) -> Iterator[Formula]:
     """What can go wrong with a right array: its sign, a factor, its dtype, its layout, a limit, a step."""
     name, right, first = symbol(equation), right_value(cell, equation), observed[0]
-    if not gives_the_right_numbers(right, observed):
+    if right is None or not gives_the_right_numbers(right, observed):
         # The cell's own code is what is wrong: the right numbers are those of the oracle.
         answers = {id(o.known): o.right for o in observed}
 
