@@ -102,6 +102,7 @@ def _gives(target: Target, s: Seen, gradients: Mapping[str, Array] | Tape) -> bo
 
 def _translated(target: Target, sentence: str) -> str:
     """What our letters are in the user's code."""
-    renamed = {our: your for your, our in target.layout.names.items() if our != your and our in sentence}
-    words = ", ".join(f"{our} is your {your}" for our, your in renamed.items())
+    written = {"h0": "h(0)", "c0": "c(0)"}
+    renamed = {written.get(our, our): your for your, our in target.layout.names.items() if our != your}
+    words = ", ".join(f"{our} is your {your}" for our, your in renamed.items() if our in sentence)
     return f" ({words})" if words else ""
