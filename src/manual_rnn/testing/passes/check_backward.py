@@ -9,6 +9,7 @@ from typing import Any
 from manual_rnn.testing.passes.backward_report import BackwardReport
 from manual_rnn.testing.passes.calling import UserFailure
 from manual_rnn.testing.passes.conventions import in_another_convention
+from manual_rnn.testing.passes.explain_own import explain_own_truncation
 from manual_rnn.testing.passes.explain_pass import explain_pass
 from manual_rnn.testing.passes.given import as_drawn, untested
 from manual_rnn.testing.passes.layout import Layout
@@ -112,6 +113,8 @@ def check_target(
         # An explanation is held to cases that it was not found on, which cases of one's own may not offer.
         more = _look_at_all(target, _drawn(target, ["ordinary"], seed), time_limit)[0] if given else []
         explained = explain_pass(target, [*seen, *more])
+    elif failing and doubles:
+        explained = explain_own_truncation(target, seen)
     small = shrink(target, telling, time_limit=time_limit) if telling and not given else None
     return BackwardReport(
         target=target,

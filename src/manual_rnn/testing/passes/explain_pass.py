@@ -41,22 +41,29 @@ def explain_pass(target: Target, seen: Sequence[Seen], *, seconds: float = SECON
     first = failing[0]
     others = [s for s in usable if s is not first]
     for k in _truncations(target, first):
-        if all(_gives(target, s, truncated(cell, s.drawn, k)) for s in (first, *others)):
-            declared = f"truncation={target.truncation} was" if target.truncation else f"truncation={k} is to be"
-            return [f"This is truncated BPTT: each step's loss goes back through {k} steps only ({declared} declared)."]
+        if all(gives(target, s, truncated(cell, s.drawn, k)) for s in (first, *others)):
+            return [of_truncation(target, k)]
     if target.truncation:
-        full = all(_gives(target, s, replays[id(s)].gradients(None)) for s in usable)
-        declared = f"truncation={target.truncation} was declared"
-        return [f"Nothing is truncated: these are the whole gradients ({declared})."] if full else []
+        full = all(gives(target, s, replays[id(s)].gradients(None)) for s in usable)
+        return [of_truncation(target, None)] if full else []
     ratios = _ratios(target, min(failing, key=lambda s: s.drawn.sizes))  # T = 1 shows a factor best
     for mistake in _candidates(target, seen, first, replays[id(first)], ratios):
         if time.monotonic() > until:
             return [f"No mistake that was tried in {seconds:g} seconds gives these numbers; not all were tried."]
-        if _gives(target, first, replays[id(first)].gradients(mistake)) and all(
-            _gives(target, s, replays[id(s)].gradients(mistake)) for s in others
+        if gives(target, first, replays[id(first)].gradients(mistake)) and all(
+            gives(target, s, replays[id(s)].gradients(mistake)) for s in others
         ):
             return [mistake.sentence + _translated(target, mistake.sentence)]
     return ["No single mistake that is known here gives these numbers."]
+
+
+def of_truncation(target: Target, k: int | None) -> str:
+    """The sentence on code that is BPTT(k), or whole, and was declared to be something else."""
+    if k is None:
+        return f"Nothing is truncated: these are the whole gradients (truncation={target.truncation} was declared)."
+    declared = f"truncation={target.truncation} was" if target.truncation else f"truncation={k} is to be"
+    steps = "its own step" if k == 1 else f"{k} steps"
+    return f"This is truncated BPTT: each step's loss goes back through {steps} only ({declared} declared)."
 
 
 def _candidates(
@@ -87,7 +94,7 @@ def _ratios(target: Target, s: Seen) -> dict[str, float]:
     return found
 
 
-def _gives(target: Target, s: Seen, gradients: Mapping[str, Array] | Tape) -> bool:
+def gives(target: Target, s: Seen, gradients: Mapping[str, Array] | Tape) -> bool:
     """Whether these gradients are the user's, to rounding, block by block."""
     for name, returned in s.answered.returned.items():
         replayed = gradients[target.layout.ours(name)]
