@@ -137,6 +137,32 @@ def test_a_mistake_in_an_lstm_step_fails(what):
     assert tiny.wrong == report.wrong
 
 
+def leaky(p, prev, x, tap):
+    """A step in JAX with two states, both of which the next step sees."""
+    a = tap("a", p["W"] @ prev["h"] + p["U"] @ x + p["b"])
+    c = tap("c", 0.3 * prev["c"] + jnp.tanh(a))
+    return {"c": c, "h": tap("h", jnp.sin(c))}
+
+
+def test_a_cell_of_two_states_takes_an_upstream_gradient_for_each():
+    rng = np.random.default_rng(0)
+    shapes = {"W": (3, 3), "U": (3, 2), "b": (3,)}
+    params = {n: rng.standard_normal(s) for n, s in shapes.items()}
+    initial = {"h": rng.standard_normal((2, 3)), "c": rng.standard_normal((2, 3))}
+    x = rng.standard_normal((1, 2, 2))
+    above = {"h": rng.standard_normal((1, 2, 3)), "c": rng.standard_normal((1, 2, 3))}
+
+    def step(x, h0, c0, W, U, b):
+        c = 0.3 * c0 + np.tanh(x @ U.T + h0 @ W.T + b)
+        return np.sin(c), c
+
+    arrays = {**params, "h0": initial["h"], "c0": initial["c"], "x": x[0]}
+    right = complex_step(step).gradients(arrays, [above["h"][0], above["c"][0]], list(arrays))
+    ((_, found),) = autodiff(leaky)([{"params": params, "initial": initial, "x": x, "upstream": above}])
+    for name, estimate in right.items():
+        np.testing.assert_allclose(found[name].reshape(estimate.value.shape), estimate.value, rtol=1e-11)
+
+
 def test_what_comes_from_above_is_tiny_or_huge_in_two_regimes():
     sizes = []
 

@@ -1,4 +1,4 @@
-"""Where the truth is a forward pass of your own, no derivation can be replayed; but the forward can be cut in windows."""
+"""Where the truth is your own forward, no derivation can be replayed; but the forward can be run on windows."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from manual_rnn.testing.mistakes.of_a_pass import mistakes
 from manual_rnn.testing.mistakes.replay import Mistake, Replay
 from manual_rnn.testing.oracles.estimate import Estimate
 from manual_rnn.testing.passes.blocks import blocks
+from manual_rnn.testing.passes.explain_ragged import mistakes_of_a_mask
 from manual_rnn.testing.passes.seen import Seen, block_axes
 from manual_rnn.testing.passes.target import Target
 from manual_rnn.testing.passes.truncation import truncated
@@ -46,6 +47,9 @@ def explain_pass(target: Target, seen: Sequence[Seen], *, seconds: float = SECON
     if target.truncation:
         full = all(gives(target, s, replays[id(s)].gradients(None)) for s in usable)
         return [of_truncation(target, None)] if full else []
+    for sentence, gradients in mistakes_of_a_mask(cell, target.loss) if target.ragged else ():
+        if all(gives(target, s, gradients(s.drawn)) for s in (first, *others)):
+            return [sentence]
     ratios = _ratios(target, min(failing, key=lambda s: s.drawn.sizes))  # T = 1 shows a factor best
     for mistake in _candidates(target, seen, first, replays[id(first)], ratios):
         if time.monotonic() > until:

@@ -47,12 +47,11 @@ def as_drawn(target: Target, cell: Cell, case: Mapping[str, Array], number: int)
     initial = {name: ours[f"{name}0"] for name in states}
     drawn = Drawn("given", sizes, number, {n: ours[n] for n in params}, initial, ours["x"], y, np.ones((T, B)),
                   ours.get("grad_h"), beside)  # fmt: skip
-    lengths = np.full(B, T) if drawn.lengths is None else drawn.lengths
     if drawn.upstream is not None:
-        if drawn.upstream[mask_of(lengths, T) == 0].any():
+        if drawn.upstream[mask_of(drawn.lengths, T) == 0].any():
             raise ValueError(f"The upstream gradient of case {number} is not zero past the end of its sequences.")
         return drawn
-    return replace(drawn, weights=weights_of(target.loss, lengths, T))
+    return replace(drawn, weights=weights_of(target.loss, drawn.lengths, T))
 
 
 def untested(target: Target, cases: Sequence[Drawn]) -> list[str]:
@@ -69,7 +68,7 @@ def untested(target: Target, cases: Sequence[Drawn]) -> list[str]:
         )
     if target.ragged:
         none_has(
-            [bool(np.ptp(np.append(d.lengths, d.sizes.T))) for d in cases if d.lengths is not None],
+            [bool((d.lengths < d.sizes.T).any()) for d in cases],
             "Every sequence has all T steps: nothing is masked.",
         )
     none_has(

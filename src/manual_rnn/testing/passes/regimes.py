@@ -59,11 +59,11 @@ class Drawn:
         return {**given, **above, **self.beside}
 
     @property
-    def lengths(self) -> Array | None:
-        """The steps that each sequence has, (B,), where they are ragged."""
+    def lengths(self) -> Array:
+        """The steps that each sequence has, (B,): all T where they are not ragged."""
         if "mask" in self.beside:
             return np.asarray((self.beside["mask"] > 0).sum(axis=0))
-        return self.beside.get("lengths")
+        return self.beside.get("lengths", np.full(self.sizes.B, self.sizes.T))
 
     @property
     def case(self) -> Case:
@@ -99,9 +99,10 @@ def draw(target: Target, cell: Cell, regime: str, sizes: Sizes, seed: int) -> Dr
     gain = 10 ** (growth / sizes.T)
     small = 10**-decades if regime == "exploding" else 1.0
     shapes = _shapes(target, cell, sizes)
+    recurrent = _recurrent(target, cell)
 
     def fill(name: str, shape: tuple[int, ...]) -> Array:
-        if len(shape) == 2 and shape[0] == shape[1] == sizes.n_hidden:
+        if name in recurrent:
             return np.asarray(gain * np.linalg.qr(rng.standard_normal(shape))[0])
         if name in target.layout.shapes and len(shape) == 2 and sizes.n_hidden in shape:
             return np.asarray(0.7 / np.sqrt(sizes.n_hidden) * rng.standard_normal(shape))
@@ -148,6 +149,13 @@ def _shapes(target: Target, cell: Cell, s: Sizes) -> dict[str, tuple[int, ...]]:
         return {name: tuple(_size(word, s) for word in shape) for name, shape in own.items()}
     shapes = parameter_shapes(cell, n_in=s.n_in, n_hidden=s.n_hidden, n_out=s.n_out)
     return shapes if target.has_readout else {n: shape for n, shape in shapes.items() if n not in ("V", "c")}
+
+
+def _recurrent(target: Target, cell: Cell) -> list[str]:
+    """The matrices from state to state: by name, as another may happen to be square in one case."""
+    if target.layout.shapes:
+        return [name for name, shape in target.layout.shapes.items() if tuple(shape) == ("n_hidden", "n_hidden")]
+    return [m.W for m in cell.maps]
 
 
 def _size(word: str, s: Sizes) -> int:
