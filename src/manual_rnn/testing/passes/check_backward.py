@@ -67,9 +67,9 @@ def check_backward(
     tolerance: a gradient of 1e-200 is judged as one of 1 is.
 
     What it cannot see: a mistake in a parameter's gradient that is 1e-12 of that gradient's largest number; one that
-    needs saturation or other sizes than were drawn; with an oracle of your own forward, one in the forward. Of ragged
-    lengths: with an upstream gradient, which is zero past the end, a mask that is forgotten on the way back of what
-    came from there, as it is zero too; and a mask on a code path of a dtype or an order of lengths that is not drawn.
+    needs saturation or other sizes than were drawn; with an oracle of your own forward, one in the forward. With ragged
+    lengths and an upstream gradient, a mask that is forgotten on the way back: what comes from the padding is zero then,
+    masked or not. A loss with a readout shows it.
 
     The steps alone, forward and backward, are checked by :func:`manual_rnn.testing.check_step`.
 
