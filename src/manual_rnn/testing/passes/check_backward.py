@@ -68,8 +68,8 @@ def check_backward(
 
     What it cannot see: a mistake in a parameter's gradient that is 1e-12 of that gradient's largest number; one that
     needs saturation or other sizes than were drawn; with an oracle of your own forward, one in the forward. With ragged
-    lengths and an upstream gradient, a mask that is forgotten on the way back: what comes from the padding is zero then,
-    masked or not. A loss with a readout shows it.
+    lengths, a mask that is forgotten in the carry: nothing comes from the padding then, masked or not, except in code
+    for the loss "last" that keeps states past the end and reads them at row T − 1.
 
     The steps alone, forward and backward, are checked by :func:`manual_rnn.testing.check_step`.
 
