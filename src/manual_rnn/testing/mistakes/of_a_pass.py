@@ -94,6 +94,8 @@ def _of_carry(replay: Replay) -> Iterator[Mistake]:
         of_start = list(formulas_of_steps(start, initial(cell)[start], seen, rows=lambda known: [-1]))
         same = {_without_name(f, start): f for f in of_start}
         for f in formulas_of_steps(here, _stepwise(replay)[here], seen, rows=_rows):
+            if replay.drawn.sizes.T == 1:
+                break  # nothing is carried to another step: ∇h(0) alone has the term
             if twin := same.get(_without_name(f, here)):
                 yield Mistake(f.sentence, {here: _row(f), start: _whole(twin)})
             yield Mistake(f.sentence, {here: _row(f)})

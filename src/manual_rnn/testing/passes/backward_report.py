@@ -119,7 +119,8 @@ class BackwardReport:
     def __str__(self) -> str:
         count = sum(self.cases.values())
         cases = f"{count} cases ({', '.join(f'{n} {regime}' for regime, n in self.cases.items())})"
-        lines = [f"The backward pass {'agrees' if self.agree else 'does NOT agree'}, over {cases}."]
+        what = "step" if self.target.layout.step else "backward pass"
+        lines = [f"The {what} {'agrees' if self.agree else 'does NOT agree'}, over {cases}."]
         lines += [f"  {c.name}: {c.message}" for c in self.preflight if not c.agree]
         lines += [f"  {c.name:<12} {c.outcome}: {c.message}" for c in self.gradients]
         lines += [self.first_divergence] if self.first_divergence else []

@@ -8,11 +8,14 @@ import threading
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from manual_rnn.cell import Array
+
+OURS = str(Path(__file__).parents[1])
 
 
 class UserFailure(Exception):
@@ -52,8 +55,12 @@ def call(function: Callable[..., Any], arguments: Mapping[str, Any], *, what: st
         raise UserFailure(f"{what} did not come back within {time_limit:g} seconds")
     if "error" in outcome:
         error = outcome["error"]
+        if isinstance(error, UserFailure):
+            raise UserFailure(f"{what} did not go through: {error}") from error
         did = "called sys.exit()" if isinstance(error, SystemExit) else f"raised {type(error).__name__}: {error}"
-        frames = error.__traceback__.tb_next if error.__traceback__ else None  # without ours
+        frames = error.__traceback__
+        while frames and frames.tb_frame.f_code.co_filename.startswith(OURS):  # the user reads their own lines only
+            frames = frames.tb_next
         below = "".join(traceback.format_exception(type(error), error, frames)).rstrip()
         raise UserFailure(f"{what} {did}\n{below}") from error
     return Called(outcome["value"], printed.getvalue())

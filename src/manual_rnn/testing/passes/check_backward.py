@@ -9,11 +9,12 @@ from typing import Any
 from manual_rnn.testing.passes.backward_report import BackwardReport
 from manual_rnn.testing.passes.calling import UserFailure
 from manual_rnn.testing.passes.conventions import in_another_convention
+from manual_rnn.testing.passes.explain_own import explain_own_truncation
 from manual_rnn.testing.passes.explain_pass import explain_pass
 from manual_rnn.testing.passes.given import as_drawn, untested
 from manual_rnn.testing.passes.layout import Layout
 from manual_rnn.testing.passes.preflight import notes, preflight
-from manual_rnn.testing.passes.regimes import REGIMES, Drawn, draw, sizes_for
+from manual_rnn.testing.passes.regimes import REGIMES, Drawn, draw, regimes_of, sizes_for
 from manual_rnn.testing.passes.seen import Seen, look
 from manual_rnn.testing.passes.smallest import shrink, three_lines
 from manual_rnn.testing.passes.target import ForwardOracle, Target
@@ -33,6 +34,7 @@ def check_backward(
     layout: Layout | None = None,
     dtype: str = "float64",
     truncation: int | None = None,
+    ragged: str = "",
     regimes: Sequence[str] = tuple(REGIMES),
     cases: Sequence[Mapping[str, Any]] | None = None,
     seed: int = 0,
@@ -49,7 +51,11 @@ def check_backward(
             gets an upstream gradient of h; see :data:`manual_rnn.testing.passes.target.LOSSES`.
         layout: your names, order of axes and conventions; ours by default.
         dtype: what your arrays come in.
-        truncation: k, where your code is truncated BPTT(k) and is to be held against that.
+        truncation: k, where your code is truncated BPTT(k) and is to be held against that. With an oracle of your own
+            forward, that forward must take h0 and return h at every step: it is run on windows of k steps.
+        ragged: "lengths" or "mask", where your code takes sequences of several lengths: it is handed that array too,
+            the rows past the end are filled, and the loss counts the others only; see
+            :mod:`manual_rnn.testing.passes.lengths`.
         regimes: some of "ordinary", "long", "vanished", "exploding".
         cases: cases of your own in place of those that are drawn: all arrays by your names. What they leave
             untested (T = 1, h0 = 0, a symmetric W, …) is noted.
@@ -61,29 +67,36 @@ def check_backward(
     tolerance: a gradient of 1e-200 is judged as one of 1 is.
 
     What it cannot see: a mistake in a parameter's gradient that is 1e-12 of that gradient's largest number; one that
-    needs masks, saturation or other sizes than were drawn; with an oracle of your own forward, one in the forward.
+    needs saturation or other sizes than were drawn; with an oracle of your own forward, one in the forward. With ragged
+    lengths, a mask that is forgotten in the carry: nothing comes from the padding then, masked or not, except in code
+    for the loss "last" that keeps states past the end and reads them at row T − 1.
+
+    The steps alone, forward and backward, are checked by :func:`manual_rnn.testing.check_step`.
 
     Raises:
         ValueError: an argument makes no sense; the sentence names it. Whatever your function does is reported.
     """
     target = Target(
-        backward=backward, against=against, loss=loss, layout=layout or Layout(), dtype=dtype, truncation=truncation
-    )
+        backward=backward, against=against, loss=loss, layout=layout or Layout(), dtype=dtype, truncation=truncation,
+        ragged=ragged,
+    )  # fmt: skip
     return check_target(target, regimes=regimes, cases=cases, seed=seed, time_limit=time_limit)
 
 
 def check_target(
     target: Target,
     *,
-    regimes: Sequence[str] = tuple(REGIMES),
+    regimes: Sequence[str] | None = None,
     cases: Sequence[Mapping[str, Any]] | None = None,
     seed: int = 0,
     time_limit: float = 60.0,
 ) -> BackwardReport:
     """The same check of a :class:`Target`; see :func:`check_backward`."""
-    unknown = [regime for regime in regimes if regime not in REGIMES]
+    known = regimes_of(target)
+    regimes = tuple(known) if regimes is None else regimes
+    unknown = [regime for regime in regimes if regime not in known]
     if unknown or not regimes:
-        raise ValueError(f"There is no regime {', '.join(unknown) or 'given'}; the regimes are {', '.join(REGIMES)}.")
+        raise ValueError(f"There is no regime {', '.join(unknown) or 'given'}; the regimes are {', '.join(known)}.")
     cell = cell_of(target)
     given = [as_drawn(target, cell, case, number) for number, case in enumerate(cases or ())]
     seen, failures = _look_at_all(target, given or _drawn(target, regimes, seed), time_limit)
@@ -100,6 +113,8 @@ def check_target(
         # An explanation is held to cases that it was not found on, which cases of one's own may not offer.
         more = _look_at_all(target, _drawn(target, ["ordinary"], seed), time_limit)[0] if given else []
         explained = explain_pass(target, [*seen, *more])
+    elif failing and doubles:
+        explained = explain_own_truncation(target, seen)
     small = shrink(target, telling, time_limit=time_limit) if telling and not given else None
     return BackwardReport(
         target=target,
@@ -110,13 +125,13 @@ def check_target(
         smallest=small.drawn if small else None,
         reproduce=three_lines(target, small) if small else "",
         diagnosis=tuple(explained),
-        notes=(*(untested(given) if given else ()), *getattr(target.against, "notes", ()), *notes(seen)),
+        notes=(*(untested(target, given) if given else ()), *getattr(target.against, "notes", ()), *notes(seen)),
     )
 
 
 def _drawn(target: Target, regimes: Sequence[str], seed: int) -> Iterator[Drawn]:
     for regime in regimes:
-        for sizes in sizes_for(target.layout, regime):
+        for sizes in sizes_for(target, regime):
             for k in range(CASES):
                 yield draw(target, cell_of(target), regime, sizes, seed + k)
 

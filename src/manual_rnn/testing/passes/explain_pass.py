@@ -13,6 +13,7 @@ from manual_rnn.testing.mistakes.of_a_pass import mistakes
 from manual_rnn.testing.mistakes.replay import Mistake, Replay
 from manual_rnn.testing.oracles.estimate import Estimate
 from manual_rnn.testing.passes.blocks import blocks
+from manual_rnn.testing.passes.explain_ragged import mistakes_of_a_mask
 from manual_rnn.testing.passes.seen import Seen, block_axes
 from manual_rnn.testing.passes.target import Target
 from manual_rnn.testing.passes.truncation import truncated
@@ -41,22 +42,32 @@ def explain_pass(target: Target, seen: Sequence[Seen], *, seconds: float = SECON
     first = failing[0]
     others = [s for s in usable if s is not first]
     for k in _truncations(target, first):
-        if all(_gives(target, s, truncated(cell, s.drawn, k)) for s in (first, *others)):
-            declared = f"truncation={target.truncation} was" if target.truncation else f"truncation={k} is to be"
-            return [f"This is truncated BPTT: each step's loss goes back through {k} steps only ({declared} declared)."]
+        if all(gives(target, s, truncated(cell, s.drawn, k)) for s in (first, *others)):
+            return [of_truncation(target, k)]
     if target.truncation:
-        full = all(_gives(target, s, replays[id(s)].gradients(None)) for s in usable)
-        declared = f"truncation={target.truncation} was declared"
-        return [f"Nothing is truncated: these are the whole gradients ({declared})."] if full else []
+        full = all(gives(target, s, replays[id(s)].gradients(None)) for s in usable)
+        return [of_truncation(target, None)] if full else []
+    for sentence, gradients in mistakes_of_a_mask(cell, target.loss) if target.ragged else ():
+        if all(gives(target, s, gradients(s.drawn)) for s in (first, *others)):
+            return [sentence]
     ratios = _ratios(target, min(failing, key=lambda s: s.drawn.sizes))  # T = 1 shows a factor best
     for mistake in _candidates(target, seen, first, replays[id(first)], ratios):
         if time.monotonic() > until:
             return [f"No mistake that was tried in {seconds:g} seconds gives these numbers; not all were tried."]
-        if _gives(target, first, replays[id(first)].gradients(mistake)) and all(
-            _gives(target, s, replays[id(s)].gradients(mistake)) for s in others
+        if gives(target, first, replays[id(first)].gradients(mistake)) and all(
+            gives(target, s, replays[id(s)].gradients(mistake)) for s in others
         ):
             return [mistake.sentence + _translated(target, mistake.sentence)]
     return ["No single mistake that is known here gives these numbers."]
+
+
+def of_truncation(target: Target, k: int | None) -> str:
+    """The sentence on code that is BPTT(k), or whole, and was declared to be something else."""
+    if k is None:
+        return f"Nothing is truncated: these are the whole gradients (truncation={target.truncation} was declared)."
+    declared = f"truncation={target.truncation} was" if target.truncation else f"truncation={k} is to be"
+    steps = "its own step" if k == 1 else f"{k} steps"
+    return f"This is truncated BPTT: each step's loss goes back through {steps} only ({declared} declared)."
 
 
 def _candidates(
@@ -87,7 +98,7 @@ def _ratios(target: Target, s: Seen) -> dict[str, float]:
     return found
 
 
-def _gives(target: Target, s: Seen, gradients: Mapping[str, Array] | Tape) -> bool:
+def gives(target: Target, s: Seen, gradients: Mapping[str, Array] | Tape) -> bool:
     """Whether these gradients are the user's, to rounding, block by block."""
     for name, returned in s.answered.returned.items():
         replayed = gradients[target.layout.ours(name)]
@@ -102,6 +113,7 @@ def _gives(target: Target, s: Seen, gradients: Mapping[str, Array] | Tape) -> bo
 
 def _translated(target: Target, sentence: str) -> str:
     """What our letters are in the user's code."""
-    renamed = {our: your for your, our in target.layout.names.items() if our != your and our in sentence}
-    words = ", ".join(f"{our} is your {your}" for our, your in renamed.items())
+    written = {"h0": "h(0)", "c0": "c(0)"}
+    renamed = {written.get(our, our): your for your, our in target.layout.names.items() if our != your}
+    words = ", ".join(f"{our} is your {your}" for our, your in renamed.items() if our in sentence)
     return f" ({words})" if words else ""

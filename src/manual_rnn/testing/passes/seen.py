@@ -70,7 +70,7 @@ def ask(target: Target, drawn: Drawn, time_limit: float) -> Answered:
     given = target.layout.to_yours(drawn.arrays)
     given = {n: a.astype(target.dtype) if np.issubdtype(a.dtype, np.floating) else a for n, a in given.items()}
     handed = {name: array.copy() for name, array in given.items()}
-    called = call(target.backward, handed, what=f"backward, at {drawn.sizes},", time_limit=time_limit)
+    called = call(target.backward, handed, what=f"{target.called}, at {drawn.sizes},", time_limit=time_limit)
     returned, unknown = gradients_by_name(called.value, variables(target, drawn))
     overwritten = tuple(n for n in given if not np.array_equal(given[n], handed[n], equal_nan=True))
     own = {name: np.array(array) for name, array in returned.items()}  # it may reuse its buffers

@@ -12,6 +12,8 @@ from manual_rnn import cells
 from manual_rnn.cell import Array, Cell
 from manual_rnn.testing.oracles.estimate import Estimate
 from manual_rnn.testing.passes.calling import UserFailure
+from manual_rnn.testing.passes.layout import CONSTANT, UPSTREAM
+from manual_rnn.testing.passes.own_windows import Windows
 from manual_rnn.testing.passes.regimes import Drawn
 from manual_rnn.testing.passes.target import ForwardOracle, Target
 from manual_rnn.testing.passes.truncation import truncated
@@ -28,13 +30,15 @@ def cell_of(target: Target) -> Cell:
 
 
 def has_cell(target: Target) -> bool:
-    """Whether the truth is that of a built-in cell, whose derivation can be replayed."""
-    return not isinstance(target.against, ForwardOracle) and getattr(target.against, "name", None) in cells.names()
+    """Whether the truth is that of a built-in cell, whose derivation can be replayed: with one upstream gradient."""
+    if isinstance(target.against, ForwardOracle) or len(target.layout.step) > 1:
+        return False
+    return getattr(target.against, "name", None) in cells.names()
 
 
 def variables(target: Target, drawn: Drawn) -> list[str]:
     """Your names of all that has a gradient."""
-    ours = [n for n in drawn.arrays if n not in ("y", "grad_h", *target.layout.without)]
+    ours = [n for n in drawn.arrays if n not in (*CONSTANT, *target.layout.without)]
     return [yours for n in ours if n != "x" or not target.layout.tokens for yours in target.layout.yours(n)]
 
 
@@ -62,15 +66,19 @@ def problem_of(drawn: Drawn) -> dict[str, Any]:
     problem = drawn.case.for_oracle()
     if drawn.upstream is None:
         return problem
-    return {n: problem[n] for n in ("params", "initial", "x")} | {"upstream": drawn.upstream}
+    above = {n.removeprefix("grad_"): drawn.arrays[n] for n in UPSTREAM if n in drawn.arrays}
+    upstream = above if len(above) > 1 else drawn.upstream
+    return {n: problem[n] for n in ("params", "initial", "x")} | {"upstream": upstream}
 
 
-def _of_forward(target: Target, oracle: ForwardOracle, drawn: Drawn, names: list[str]) -> dict[str, Estimate]:
+def _of_forward(target: Target, forward: ForwardOracle, drawn: Drawn, names: list[str]) -> dict[str, Estimate]:
+    oracle = Windows(forward, target.layout, target.truncation) if target.truncation else forward
+
     def ask(case: Drawn) -> Mapping[str, Array | Estimate]:
         arrays = target.layout.to_yours(case.arrays)
-        upstream = arrays.pop(target.layout.yours("grad_h")[0], None)
+        above = [arrays.pop(target.layout.yours(name)[0]) for name in UPSTREAM if name in case.arrays]
         try:
-            return oracle.gradients(arrays, upstream, names)
+            return oracle.gradients(arrays, above if len(above) > 1 else above[0] if above else None, names)
         except UserFailure:
             raise
         except Exception as error:

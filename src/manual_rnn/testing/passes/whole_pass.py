@@ -44,7 +44,7 @@ def verdict(target: Target, name: str, seen: Sequence[Seen]) -> Check:
 def _how_wrong(target: Target, name: str, s: Seen, error: np.ndarray, wrong: np.ndarray) -> str:
     where = np.unravel_index(int(np.argmax(np.where(wrong, np.nan_to_num(error, nan=np.inf), -1))), error.shape)
     place = ""
-    if len(where) == 2:
+    if len(where) == 2 and not target.layout.step:
         rows = [int(t) for t in np.flatnonzero(wrong.any(axis=1))]
         place = f" at t={int(where[0])} (wrong at t = {_rows(rows)} of 0 … {len(error) - 1})"
     largest = float(error[where])
@@ -78,7 +78,7 @@ def first_divergence(target: Target, s: Seen) -> str:
     if target.layout.ours(first) == "x" and s.fits(first):
         rows = np.flatnonzero(s.blocks(target, first).wrong.any(axis=1))
         last = int(rows[-1])
-        where = f" at t = {last}"
+        where = "" if target.layout.step else f" at t = {last}"
         T = s.drawn.sizes.T
         note = f"; the steps after it, {_rows(list(range(last + 1, T)))}, are right" if last < T - 1 else ""
     right = [n for n in s.truth if n in s.answered.returned and n not in wrong]
