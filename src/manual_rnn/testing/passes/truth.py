@@ -11,7 +11,7 @@ import numpy as np
 from manual_rnn import cells
 from manual_rnn.cell import Array, Cell
 from manual_rnn.testing.oracles.estimate import Estimate
-from manual_rnn.testing.passes.calling import UserFailure
+from manual_rnn.testing.passes.calling import call
 from manual_rnn.testing.passes.regimes import Drawn
 from manual_rnn.testing.passes.target import ForwardOracle, Target
 from manual_rnn.testing.passes.truncation import truncated
@@ -38,15 +38,15 @@ def variables(target: Target, drawn: Drawn) -> list[str]:
     return [yours for n in ours if n != "x" or not target.layout.tokens for yours in target.layout.yours(n)]
 
 
-def truth_of(target: Target, drawn: Drawn) -> dict[str, Estimate]:
+def truth_of(target: Target, drawn: Drawn, time_limit: float | None) -> dict[str, Estimate]:
     """By your names, the gradient of each variable in our shape; the error says what an ulp in the inputs changes.
 
     Raises:
-        UserFailure: the user's forward failed; the sentence says how.
+        UserFailure: the user's forward failed, or took longer than ``time_limit`` seconds for one case.
     """
     names = variables(target, drawn)
     if isinstance(target.against, ForwardOracle):
-        return _of_forward(target, target.against, drawn, names)
+        return _of_forward(target, target.against, drawn, names, time_limit)
     cases = [drawn, nudged(drawn, 1), nudged(drawn, 2)]
     k = target.truncation
     runs = [truncated(cell_of(target), case, k) for case in cases] if k else _of_cell(target.against, cases)
@@ -65,16 +65,17 @@ def problem_of(drawn: Drawn) -> dict[str, Any]:
     return {n: problem[n] for n in ("params", "initial", "x")} | {"upstream": drawn.upstream}
 
 
-def _of_forward(target: Target, oracle: ForwardOracle, drawn: Drawn, names: list[str]) -> dict[str, Estimate]:
+def _of_forward(
+    target: Target, oracle: ForwardOracle, drawn: Drawn, names: list[str], time_limit: float | None
+) -> dict[str, Estimate]:
     def ask(case: Drawn) -> Mapping[str, Array | Estimate]:
         arrays = target.layout.to_yours(case.arrays)
         upstream = arrays.pop(target.layout.yours("grad_h")[0], None)
-        try:
-            return oracle.gradients(arrays, upstream, names)
-        except UserFailure:
-            raise
-        except Exception as error:
-            raise UserFailure(f"forward raised {type(error).__name__}: {error}") from error
+        problem = {"arrays": arrays, "upstream": upstream, "names": names}
+        found: Mapping[str, Array | Estimate] = call(
+            oracle.gradients, problem, what=f"forward, at {case.sizes},", time_limit=time_limit
+        ).value
+        return found
 
     first = ask(drawn)
     if all(isinstance(g, Estimate) for g in first.values()):
