@@ -202,19 +202,19 @@ def test_right_in_another_convention_is_right(capsys, target):
 
 
 def test_a_broken_promise_is_wrong_though_every_gradient_agrees(capsys, target):
-    broken = BACKWARD + "\nright = backward\n\n\ndef backward(**a):\n    g = right(**a)\n    a['dh'] *= 0\n    return g\n\n"
-    code, stdout, _ = told(capsys, target(source(backward=broken)), *FEW)
+    name = target(source(change=("    return {", "    dh *= 0\n    return {")))
+    code, stdout, _ = told(capsys, name, *FEW)
     assert code == 1
     assert "inputs untouched: backward writes into dh" in stdout
     assert "WRONG" not in stdout.partition("inputs untouched")[0]
 
 
 FAILS = {
-    "raises": ("raise KeyError('mine')", r"failed on every case .* at T=1 B=2 .*, raised KeyError: 'mine'", "passes.py"),
+    "raises": ("raise KeyError('mine')", r"failed on every case .* at T=1 .*, raised KeyError: 'mine'", "passes.py"),
     "exits": ("raise SystemExit(0)", r"called sys\.exit\(\)", "SystemExit"),
     "hangs": ("while True: pass", r"did not come back within 2 seconds, at line \d+ of passes\.py, in backward", ""),
     "prints": ("while True: print('x' * 99)", r"did not come back .* while it printed without end", "Where it was"),
-    "crashes": ("import ctypes; ctypes.string_at(0)", r"crashed with SIGSEGV, at line \d+ of passes\.py", "Where it was"),
+    "crashes": ("import ctypes; ctypes.string_at(0)", r"crashed with SIGSEGV, at line \d+ of passes\.py", "Where"),
     "leaves": ("import os; os._exit(3)", r"ended its own process with exit code 3", ""),
     "returns nothing": ("return None", r"backward returned None; expected the gradients by name", ""),
 }

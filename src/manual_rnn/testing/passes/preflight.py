@@ -35,7 +35,8 @@ def notes(seen: Sequence[Seen]) -> list[str]:
 def _runs(failures: Sequence[UserFailure]) -> Check:
     if not failures:
         return Check("runs", "right", "it ran on every case")
-    first, more = failures[0], f" (and failed on {len(failures) - 1} more cases)" if len(failures) > 1 else ""
+    first, others = failures[0], len(failures) - 1
+    more = f" (and failed on {others} more case{'s' if others > 1 else ''})" if others else ""
     return Check("runs", "wrong", f"{first.sentence}{more}", details=first.details)
 
 
