@@ -1,4 +1,4 @@
-"""What the whole suite has: Hypothesis profiles, JAX's compilation cache, which turns minutes into seconds, a fixture."""
+"""For the whole suite: Hypothesis profiles, JAX's compilation cache, which turns minutes into seconds, a fixture."""
 
 import os
 
