@@ -32,6 +32,11 @@ class Autodiff:
     step: Step
     readout_of: str = "h"
 
+    @property
+    def source(self) -> str:
+        """What the gradients come from, as reports say it."""
+        return f"autodiff of {self.name}"
+
     def __call__(self, problems: Sequence[Problem]) -> list[Answer]:
         """The nodes and gradients of problems of one shape and dtype.
 

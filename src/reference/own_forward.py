@@ -17,6 +17,7 @@ class OwnForward:
     """The oracle: what :func:`autodiff_of` returns."""
 
     forward: Callable[..., Any]
+    source = "autodiff of your own forward pass"
 
     def gradients(
         self,

@@ -36,7 +36,7 @@ def explain_own_truncation(target: Target, seen: Sequence[Seen], *, seconds: flo
 def _is(target: Target, k: int | None, s: Seen) -> bool:
     """Whether the gradients of one case are those of BPTT(k), or of no truncation."""
     try:
-        right = truth_of(replace(target, truncation=k), s.drawn)
+        right = truth_of(replace(target, truncation=k), s.drawn, None)
     except (ValueError, UserFailure):  # no windows can be made of this forward
         return False
     return gives(target, s, {target.layout.ours(name): found.value for name, found in right.items()})

@@ -13,7 +13,9 @@ from manual_rnn.testing.passes.seen import Answered, Seen, ask
 from manual_rnn.testing.passes.target import Target
 
 
-def preflight(target: Target, seen: Sequence[Seen], failures: Sequence[UserFailure], time_limit: float) -> list[Check]:
+def preflight(
+    target: Target, seen: Sequence[Seen], failures: Sequence[UserFailure], time_limit: float | None
+) -> list[Check]:
     """The promises, each a check with its sentence; they hold for the cases that were judged."""
     checks = [_runs(failures)]
     if not seen:
@@ -33,8 +35,9 @@ def notes(seen: Sequence[Seen]) -> list[str]:
 def _runs(failures: Sequence[UserFailure]) -> Check:
     if not failures:
         return Check("runs", "right", "it ran on every case")
-    more = f"\n(and failed on {len(failures) - 1} more cases)" if len(failures) > 1 else ""
-    return Check("runs", "wrong", f"{failures[0]}{more}")
+    first, others = failures[0], len(failures) - 1
+    more = f" (and failed on {others} more case{'s' if others > 1 else ''})" if others else ""
+    return Check("runs", "wrong", f"{first.sentence}{more}", details=first.details)
 
 
 def _leaves_inputs(seen: Sequence[Seen]) -> Check:
@@ -98,7 +101,7 @@ def _one_factor(target: Target, name: str, s: Seen) -> bool:
     return bool(off.size > 1 and np.ptp(off) < 0.2 * np.abs(off).max())
 
 
-def _same_again(target: Target, seen: Sequence[Seen], time_limit: float) -> list[Check]:
+def _same_again(target: Target, seen: Sequence[Seen], time_limit: float | None) -> list[Check]:
     """The same arrays a second time, at once and after another problem in between."""
     first, other = seen[0], seen[-1]
     try:
@@ -108,7 +111,8 @@ def _same_again(target: Target, seen: Sequence[Seen], time_limit: float) -> list
         ask(target, other.drawn, time_limit)
         afterwards = ask(target, first.drawn, time_limit)
     except UserFailure as error:
-        return [Check("same again", "wrong", f"it ran once and failed when it was called again: {error}")]
+        sentence = f"it ran once and failed when it was called again: {error.sentence}"
+        return [Check("same again", "wrong", sentence, details=error.details)]
     differs = _differs(at_once, again)
     if differs:
         return [Check("same again", "wrong", f"two calls with the same arrays give other gradients of {differs}")]

@@ -49,7 +49,7 @@ def check_hvp(
         try:
             found = _ask(hvp, target, drawn, seed, names, time_limit)
         except UserFailure as error:
-            return (Check("hvp", "wrong", str(error)),)
+            return (Check("hvp", "wrong", error.sentence, details=error.details),)
         truth = _truth(target, against, drawn, seed)
         for name in names:
             if name not in found:

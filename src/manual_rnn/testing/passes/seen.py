@@ -61,7 +61,7 @@ def block_axes(target: Target, name: str) -> int:
     return 2 if ours == "x" else 1 if ours in STATES else 0
 
 
-def ask(target: Target, drawn: Drawn, time_limit: float) -> Answered:
+def ask(target: Target, drawn: Drawn, time_limit: float | None) -> Answered:
     """Calls the backward pass on fresh copies of a case's arrays.
 
     Raises:
@@ -77,7 +77,7 @@ def ask(target: Target, drawn: Drawn, time_limit: float) -> Answered:
     return Answered(given, own, tuple(unknown), overwritten, called.printed)
 
 
-def look(target: Target, drawn: Drawn, time_limit: float) -> Seen:
+def look(target: Target, drawn: Drawn, time_limit: float | None) -> Seen:
     """One case with its truth. Raises UserFailure as :func:`ask` does."""
     answered = ask(target, drawn, time_limit)
-    return Seen(drawn, answered, truth_of(target, drawn))
+    return Seen(drawn, answered, truth_of(target, drawn, time_limit))

@@ -11,7 +11,7 @@ import numpy as np
 from manual_rnn import cells
 from manual_rnn.cell import Array, Cell
 from manual_rnn.testing.oracles.estimate import Estimate
-from manual_rnn.testing.passes.calling import UserFailure
+from manual_rnn.testing.passes.calling import call
 from manual_rnn.testing.passes.layout import CONSTANT, UPSTREAM
 from manual_rnn.testing.passes.own_windows import Windows
 from manual_rnn.testing.passes.regimes import Drawn
@@ -42,15 +42,15 @@ def variables(target: Target, drawn: Drawn) -> list[str]:
     return [yours for n in ours if n != "x" or not target.layout.tokens for yours in target.layout.yours(n)]
 
 
-def truth_of(target: Target, drawn: Drawn) -> dict[str, Estimate]:
+def truth_of(target: Target, drawn: Drawn, time_limit: float | None) -> dict[str, Estimate]:
     """By your names, the gradient of each variable in our shape; the error says what an ulp in the inputs changes.
 
     Raises:
-        UserFailure: the user's forward failed; the sentence says how.
+        UserFailure: the user's forward failed, or took longer than ``time_limit`` seconds for one case.
     """
     names = variables(target, drawn)
     if isinstance(target.against, ForwardOracle):
-        return _of_forward(target, target.against, drawn, names)
+        return _of_forward(target, target.against, drawn, names, time_limit)
     cases = [drawn, nudged(drawn, 1), nudged(drawn, 2)]
     k = target.truncation
     runs = [truncated(cell_of(target), case, k) for case in cases] if k else _of_cell(target.against, cases)
@@ -71,18 +71,20 @@ def problem_of(drawn: Drawn) -> dict[str, Any]:
     return {n: problem[n] for n in ("params", "initial", "x")} | {"upstream": upstream}
 
 
-def _of_forward(target: Target, forward: ForwardOracle, drawn: Drawn, names: list[str]) -> dict[str, Estimate]:
+def _of_forward(
+    target: Target, forward: ForwardOracle, drawn: Drawn, names: list[str], time_limit: float | None
+) -> dict[str, Estimate]:
     oracle = Windows(forward, target.layout, target.truncation) if target.truncation else forward
 
     def ask(case: Drawn) -> Mapping[str, Array | Estimate]:
         arrays = target.layout.to_yours(case.arrays)
         above = [arrays.pop(target.layout.yours(name)[0]) for name in UPSTREAM if name in case.arrays]
-        try:
-            return oracle.gradients(arrays, above if len(above) > 1 else above[0] if above else None, names)
-        except UserFailure:
-            raise
-        except Exception as error:
-            raise UserFailure(f"forward raised {type(error).__name__}: {error}") from error
+        upstream = above if len(above) > 1 else above[0] if above else None
+        problem = {"arrays": arrays, "upstream": upstream, "names": names}
+        found: Mapping[str, Array | Estimate] = call(
+            oracle.gradients, problem, what=f"forward, at {case.sizes},", time_limit=time_limit
+        ).value
+        return found
 
     first = ask(drawn)
     if all(isinstance(g, Estimate) for g in first.values()):

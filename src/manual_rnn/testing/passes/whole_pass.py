@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
+from manual_rnn.cell import Array
 from manual_rnn.testing.passes.backward_report import Check
+from manual_rnn.testing.passes.blocks import Blocks
 from manual_rnn.testing.passes.seen import Seen
 from manual_rnn.testing.passes.target import Target
+from manual_rnn.testing.problem import Spec
+from manual_rnn.testing.report import Worst
 
 
 def verdict(target: Target, name: str, seen: Sequence[Seen]) -> Check:
@@ -26,19 +31,42 @@ def verdict(target: Target, name: str, seen: Sequence[Seen]) -> Check:
         return Check(label, "wrong", f"has the shape {shape}, expected {wanted}, in the {misfit.drawn}")
     all_blocks = [s.blocks(target, name) for s in have]
     decided = sum(int(b.decided.sum()) for b in all_blocks)
-    counts = {
-        "decided": decided,
-        "ill_conditioned": sum(int(b.ill_conditioned.sum()) for b in all_blocks),
-        "undecided": sum(int(b.undecided.sum()) for b in all_blocks),
-    }
+    counted = partial(
+        Check,
+        decided=decided,
+        ill_conditioned=sum(int(b.ill_conditioned.sum()) for b in all_blocks),
+        undecided=sum(int(b.undecided.sum()) for b in all_blocks),
+    )
     largest = max((float(b.error[b.decided].max(initial=0)) for b in all_blocks), default=0.0)
+    worst = worst_of(target, name, list(zip(have, all_blocks, strict=True))) if decided else None
     wrong = [(s, b) for s, b in zip(have, all_blocks, strict=True) if b.wrong.any()]
     if wrong:
         s, b = min(wrong, key=lambda pair: pair[0].drawn.sizes)
-        return Check(label, "wrong", _how_wrong(target, name, s, b.error, b.wrong), largest, **counts)
+        return counted(label, "wrong", _how_wrong(target, name, s, b.error, b.wrong), largest, worst=worst)
     if not decided:
-        return Check(label, "undecided", "no case could decide it: rounding may change it by as much", None, **counts)
-    return Check(label, "right", f"to {largest:.0e} relative in {decided} blocks", largest, **counts)
+        return counted(label, "undecided", "no case could decide it: rounding may change it by as much")
+    return counted(label, "right", f"to {largest:.0e} relative in {decided} blocks", largest, worst=worst)
+
+
+def worst_of(target: Target, name: str, compared: Sequence[tuple[Seen, Blocks]]) -> Worst:
+    """Where the largest error of the decided blocks stands: step, sequence, and the index within your array."""
+
+    def error(b: Blocks) -> Array:
+        return np.where(b.decided, np.nan_to_num(b.error, nan=np.inf), -1.0)
+
+    s, b = max(compared, key=lambda pair: float(error(pair[1]).max()))
+    where = np.unravel_index(int(np.argmax(error(b))), b.error.shape)
+    ours = target.layout.to_ours(name, s.answered.returned[name])
+    with np.errstate(all="ignore"):
+        off = np.nan_to_num(np.abs(ours - s.truth[name].value), nan=np.inf)[where]
+    index = np.unravel_index(int(np.argmax(off)), off.shape)
+    if not where:  # a parameter: where its user finds it
+        mark = np.zeros(ours.shape)
+        mark[index] = 1
+        turned = target.layout.turn(target.layout.ours(name), mark)
+        index = np.unravel_index(int(np.argmax(turned)), turned.shape)
+    d = s.drawn
+    return Worst.at((*where, *index), len(where), Spec(d.regime, d.sizes, target.dtype, d.seed, 0))
 
 
 def _how_wrong(target: Target, name: str, s: Seen, error: np.ndarray, wrong: np.ndarray) -> str:

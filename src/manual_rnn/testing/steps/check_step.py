@@ -28,8 +28,9 @@ def check_step(
     dtype: str = "float64",
     regimes: Sequence[str] | None = None,
     cases: Sequence[Mapping[str, Any]] | None = None,
+    examples: int | None = None,
     seed: int = 0,
-    time_limit: float = 60.0,
+    time_limit: float | None = 60.0,
 ) -> BackwardReport:
     """Checks one step of a recurrent network: ``next_h, cache = forward(x, prev_h, …)``, ``backward(dnext_h, cache)``.
 
@@ -53,8 +54,9 @@ def check_step(
         dtype: what your arrays come in.
         regimes: some of "ordinary", "vanished" and "exploding": what comes from above is 1, 1e-200 or 1e+100.
         cases: cases of your own in place of those that are drawn: all arrays by your names, upstream gradients too.
+        examples: how many cases are drawn; two of each shape by default.
         seed: the same seed draws the same cases.
-        time_limit: seconds for one call of your functions.
+        time_limit: seconds for one call of your functions; None: no limit.
 
     The report is that of :func:`manual_rnn.testing.check_backward`, with two more checks: "next_h" (and "next_c"),
     forward's values against the oracle's, where that is not the same forward; and "cache untouched".
@@ -70,7 +72,9 @@ def check_step(
         forward=forward, backward=backward, against=against, layout=layout or Layout(), returns=tuple(returns),
         dtype=dtype,
     )  # fmt: skip
-    return check_step_target(step, regimes=regimes, cases=cases, seed=seed, time_limit=time_limit)
+    return check_step_target(
+        step, regimes=regimes, cases=cases, examples=examples, seed=seed, time_limit=time_limit
+    )
 
 
 def check_step_target(
@@ -78,12 +82,18 @@ def check_step_target(
     *,
     regimes: Sequence[str] | None = None,
     cases: Sequence[Mapping[str, Any]] | None = None,
+    examples: int | None = None,
     seed: int = 0,
-    time_limit: float = 60.0,
+    time_limit: float | None = 60.0,
+    progress: Callable[[int], None] = lambda count: None,
+    named: str = "report.target",
 ) -> BackwardReport:
-    """The same check of a :class:`StepTarget`; see :func:`check_step`."""
+    """The same check of a :class:`StepTarget`; see :func:`check_step`, and ``check_target`` for the rest."""
     target = step.as_pass
-    report = check_target(target, regimes=regimes, cases=cases, seed=seed, time_limit=time_limit)
+    report = check_target(
+        target, regimes=regimes, cases=cases, examples=examples, seed=seed, time_limit=time_limit, progress=progress,
+        named=named,
+    )  # fmt: skip
     if not report.cases:  # it never ran
         return report
     cell = cell_of(target)

@@ -23,7 +23,7 @@ from manual_rnn.testing.steps.one_step import by_name, forward
 from manual_rnn.testing.steps.step_target import StepTarget
 
 
-def promises_of(step: StepTarget, cases: Sequence[Drawn], time_limit: float) -> list[Check]:
+def promises_of(step: StepTarget, cases: Sequence[Drawn], time_limit: float | None) -> list[Check]:
     """A check for each state that can be compared, and one for the cache."""
     try:
         return [*_states(step, cases, time_limit), _cache(step, cases[0], time_limit)]
@@ -45,7 +45,7 @@ def _call_of(step: StepTarget, drawn: Drawn) -> _Call:
     return _Call({n: a for n, a in typed.items() if n not in step.above}, [typed[n] for n in step.above])
 
 
-def _states(step: StepTarget, cases: Sequence[Drawn], time_limit: float) -> list[Check]:
+def _states(step: StepTarget, cases: Sequence[Drawn], time_limit: float | None) -> list[Check]:
     """Forward's values against the oracle's. Where the oracle is this very forward there is nothing to compare."""
     if getattr(step.against, "forward", None) is step.forward:
         return []
@@ -56,7 +56,7 @@ def _states(step: StepTarget, cases: Sequence[Drawn], time_limit: float) -> list
         arrays = _call_of(step, drawn).arrays
         what = f"the step forward, at {drawn.sizes},"
         found = call(forward, {"step": step, "arrays": arrays}, what=what, time_limit=time_limit).value
-        runs = [_right(step, case) for case in (drawn, nudged(drawn, 1), nudged(drawn, 2))]
+        runs = [_right(step, case, time_limit) for case in (drawn, nudged(drawn, 1), nudged(drawn, 2))]
         for k, name in enumerate(step.states):
             right = [run[k] for run in runs]
             truth = Estimate(right[0], SAFETY * np.max([np.abs(r - right[0]) for r in right[1:]], axis=0))
@@ -77,12 +77,14 @@ def _states(step: StepTarget, cases: Sequence[Drawn], time_limit: float) -> list
     ]  # fmt: skip
 
 
-def _right(step: StepTarget, drawn: Drawn) -> list[Array]:
+def _right(step: StepTarget, drawn: Drawn, time_limit: float | None) -> list[Array]:
     """The states after the step, (B, n_hidden) each."""
     target = step.as_pass
     if isinstance(step.against, ForwardOracle):
         arrays = target.layout.to_yours({n: a for n, a in drawn.arrays.items() if n not in CONSTANT})
-        found = step.against.values(arrays, len(step.states))
+        what = f"forward, at {drawn.sizes},"
+        problem = {"arrays": arrays, "count": len(step.states)}
+        found = call(step.against.values, problem, what=what, time_limit=time_limit).value
         names = [target.layout.yours(f"{n}0")[0] for n in step.states]
         return [target.layout.to_ours(n, np.asarray(a)) for n, a in zip(names, found, strict=True)]
     cell, tape = cell_of(target), Tape(1)
@@ -90,7 +92,7 @@ def _right(step: StepTarget, drawn: Drawn) -> list[Array]:
     return [tape[name][0] for name in step.states]
 
 
-def _cache(step: StepTarget, drawn: Drawn, time_limit: float) -> Check:
+def _cache(step: StepTarget, drawn: Drawn, time_limit: float | None) -> Check:
     """Backward twice on one cache: who keeps the caches of a sequence may go back over them again."""
     handed = _call_of(step, drawn)
 
