@@ -52,7 +52,7 @@ def check_backward(
         truncation: k, where your code is truncated BPTT(k) and is to be held against that.
         regimes: some of "ordinary", "long", "vanished", "exploding".
         cases: cases of your own in place of those that are drawn: all arrays by your names. What they leave
-            untested (T = 1, h0 = 0, a symmetric W, …) is noted.
+            untested (T = 1, h0 = 0, a symmetric W, one that commutes, …) is noted.
         seed: the same seed draws the same cases.
         time_limit: seconds for one call of your function.
 
@@ -94,12 +94,14 @@ def check_target(
     failing = [s for s in seen if still_wrong and s.wrong(target)]
     # The smallest of those in which everything shows: at T = 1 nothing is carried back.
     telling = min(failing, key=lambda s: (-len(s.wrong(target)), s.drawn.sizes), default=None)
-    doubles = all(promise.agree for promise in promises if promise.name == "float64")
+    # Rounding to float32 is no formula, nor is what another call has left.
+    can_be_replayed = all(promise.agree for promise in promises if promise.name in ("float64", "same again"))
     explained: list[str] = []
-    if failing and has_cell(target) and doubles:  # rounding to float32 is no formula
+    if failing and has_cell(target) and can_be_replayed:
         # An explanation is held to cases that it was not found on, which cases of one's own may not offer.
         more = _look_at_all(target, _drawn(target, ["ordinary"], seed), time_limit)[0] if given else []
         explained = explain_pass(target, [*seen, *more])
+    blind = untested(given, cell if has_cell(target) else None) if given else []
     small = shrink(target, telling, time_limit=time_limit) if telling and not given else None
     return BackwardReport(
         target=target,
@@ -110,7 +112,7 @@ def check_target(
         smallest=small.drawn if small else None,
         reproduce=three_lines(target, small) if small else "",
         diagnosis=tuple(explained),
-        notes=(*(untested(given) if given else ()), *getattr(target.against, "notes", ()), *notes(seen)),
+        notes=(*blind, *getattr(target.against, "notes", ()), *notes(seen)),
     )
 
 
