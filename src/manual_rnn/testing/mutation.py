@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from manual_rnn.cell import Array, Cell
 from manual_rnn.tape import Tape
@@ -101,6 +102,10 @@ def _judge_mutant(
 
 class BlankTape(Tape):
     """A tape on which what has not been computed yet is not a number."""
+
+    def reserve_state(self, name: str, initial: Array, dtype: npt.DTypeLike) -> None:
+        super().reserve_state(name, initial, dtype)
+        self._arrays[name][:] = np.nan
 
     def tap(self, name: str, value: Array) -> Array:
         if name not in list(self):

@@ -17,8 +17,9 @@ from manual_rnn.testing.families import build
 from manual_rnn.testing.local import ForcedTape, Manual
 from manual_rnn.testing.mistakes.equations import initial, stepwise, summed
 from manual_rnn.testing.mistakes.factors import NAMED, Factor, constant
-from manual_rnn.testing.mistakes.formula import Formula, Observed, Value, symbol
-from manual_rnn.testing.mistakes.own import Exchange, formulas_of_own, gives_the_right_numbers
+from manual_rnn.testing.mistakes.formula import IN_TIME, Formula, Observed, Value, symbol
+from manual_rnn.testing.mistakes.loss_terms import unshifted
+from manual_rnn.testing.mistakes.own import FUNCTIONS, Exchange, formulas_of_own, gives_the_right_numbers
 from manual_rnn.testing.mistakes.steps import formulas_of_steps
 from manual_rnn.testing.mistakes.sums import formulas_of_sum
 from manual_rnn.testing.mistakes.terms import Quantities
@@ -32,12 +33,28 @@ ROUNDING = 512
 
 
 def observe(
-    cell: Cell, oracle: Oracle, *, manual: Manual = forward_and_backward, seed: int = 0
+    cell: Cell, oracle: Oracle, *, manual: Manual = forward_and_backward, seed: int = 0, family: str = "ordinary"
 ) -> dict[str, list[Observed]]:
-    """Every equation of ordinary cases, each fed with right values: what was computed and what is right."""
+    """Every equation of some cases, each fed with right values: what was computed and what is right."""
+    return observe_in(cell, answered(cell, oracle, seed=seed, family=family), manual=manual)
+
+
+def answered(
+    cell: Cell, oracle: Oracle, *, seed: int = 0, family: str = "ordinary"
+) -> list[tuple[Case, Answer]]:
+    """The cases in which mistakes are looked for, with the truth. They differ in how far they go into their family."""
+    severities = (60, 60) if family == "ordinary" else (40, 50)
+    specs = [[Spec(family, sizes, "float64", seed + i, s) for i, s in enumerate(severities)] for sizes in SIZES]
+    of_size = [[build(cell, spec) for spec in group] for group in specs]
+    return [pair for cases in of_size for pair in zip(cases, oracle([c.for_oracle() for c in cases]), strict=True)]
+
+
+def observe_in(
+    cell: Cell, cases: Sequence[tuple[Case, Answer]], *, manual: Manual = forward_and_backward
+) -> dict[str, list[Observed]]:
+    """The same of cases that have been answered."""
     observed: dict[str, list[Observed]] = {}
-    cases = [[build(cell, Spec("ordinary", sizes, "float64", seed + i, 60)) for i in range(2)] for sizes in SIZES]
-    for case, (nodes, grads) in (pair for of_size in cases for pair in _answered(oracle, of_size)):
+    for case, (nodes, grads) in cases:
         sizes = case.spec.sizes
         before = previous_states(cell, case, nodes)
         tape, back = ForcedTape(sizes.T, nodes, before), ForcedTape(sizes.T, grads, before)
@@ -50,14 +67,12 @@ def observe(
     return observed
 
 
-def _answered(oracle: Oracle, cases: Sequence[Case]) -> Iterator[tuple[Case, Answer]]:
-    return zip(cases, oracle([case.for_oracle() for case in cases]), strict=True)
-
-
 def explain(cell: Cell, equation: str, observed: Sequence[Observed]) -> Formula | None:
     """The simplest formula that gives the observed numbers in every case; None if there is none."""
-    if all(_same(o.right, o) for o in observed):
+    if not shows(observed):
         return None  # what is wrong shows in other cases only
+    if np.mean([np.isfinite(o.ours).mean() for o in observed]) < 0.5:
+        return None  # any formula that overflows would fit
     with np.errstate(all="ignore"):
         for formula in simple_formulas(cell, equation, observed):
             if gives(formula, observed):
@@ -66,6 +81,12 @@ def explain(cell: Cell, equation: str, observed: Sequence[Observed]) -> Formula 
             if gives(formula, observed):
                 return formula
     return None
+
+
+def shows(observed: Sequence[Observed]) -> bool:
+    """Whether anything is wrong in these cases."""
+    with np.errstate(all="ignore"):
+        return not all(_same(o.right, o) for o in observed)
 
 
 def formulas(cell: Cell, equation: str, seen: Sequence[Observed]) -> Iterator[Formula]:
@@ -91,10 +112,13 @@ def gives(formula: Formula, observed: Sequence[Observed]) -> bool:
 
 
 def _same(value: Array, o: Observed) -> bool:
+    """To rounding, and NaN or infinite in the same places."""
     if value.shape != o.ours.shape:
         return False
-    largest = np.abs(o.ours).max() + np.abs(o.right).max()
-    return bool((np.abs(value - o.ours) <= ROUNDING * np.finfo(o.right.dtype).eps * largest).all())
+    finite = np.isfinite(o.ours)
+    largest = np.abs(o.ours[finite]).max(initial=0) + np.abs(o.right).max()
+    near = np.abs(value - o.ours)[finite] <= ROUNDING * np.finfo(o.right.dtype).eps * largest
+    return bool(near.all()) and np.array_equal(value[~finite], o.ours[~finite], equal_nan=True)
 
 
 def right_value(cell: Cell, equation: str) -> Value:
@@ -132,9 +156,12 @@ def simple_formulas(cell: Cell, equation: str, observed: Sequence[Observed]) -> 
     yield Formula(clipped, lambda known: np.clip(right(known), -limit, limit), measured=True)
     if first.right.ndim == 2 and first.right.shape[0] == first.right.shape[1] and equation in summed(cell):
         yield Formula(f"{name} is transposed.", lambda known: right(known).T)
-    if first.right.ndim == 3:
-        yield Formula(f"{name} is a step late.", lambda known: _shifted(right(known), 1), measured=True)
-        yield Formula(f"{name} is a step early.", lambda known: _shifted(right(known), -1), measured=True)
+    for words, moved in IN_TIME.items() if first.right.ndim == 3 else ():
+        yield Formula(f"{name} is {words}.", lambda known, moved=moved: moved(right(known)), measured=True)  # type: ignore[misc]
+    for words, function in FUNCTIONS.items() if not equation.startswith("grad_") and first.right.ndim == 3 else ():
+        sentence = f"your {name} is {words} of what the derivation has."
+        yield Formula(sentence, lambda known, function=function: function(right(known)))  # type: ignore[misc]
+    yield from unshifted(equation)
 
 
 def _scaled(name: str, right: Value, factor: Factor) -> Formula:
@@ -145,12 +172,3 @@ def _same_in_single(o: Observed) -> bool:
     """Whether the numbers agree to the digits of float32, and no further."""
     off = np.abs(o.ours - o.right)
     return bool((off <= 4 * np.finfo(np.float32).eps * np.abs(o.right)).all())
-
-
-def _shifted(array: Array, steps: int) -> Array:
-    shifted = np.zeros_like(array)
-    if steps > 0:
-        shifted[steps:] = array[:-steps]
-    else:
-        shifted[:steps] = array[-steps:]
-    return shifted

@@ -10,7 +10,7 @@ import numpy as np
 from manual_rnn.cell import Array, Cell
 from manual_rnn.testing.mistakes.equations import initial, stepwise, summed
 from manual_rnn.testing.mistakes.factors import NAMED, constant
-from manual_rnn.testing.mistakes.formula import Formula, Observed, symbol
+from manual_rnn.testing.mistakes.formula import IN_TIME, Formula, Observed, symbol
 from manual_rnn.testing.mistakes.own import formulas_of_own, polynomial
 from manual_rnn.testing.mistakes.replay import Change, Mistake, Replay, Replayed
 from manual_rnn.testing.mistakes.steps import formulas_of_steps
@@ -81,8 +81,8 @@ def _simple(replay: Replay, ratios: Mapping[str, float]) -> Iterator[Mistake]:
 
         returned = (*replay.drawn.params, "x", *(f"{state}0" for state in replay.cell.states))
         yield Mistake(f"Every gradient is {factor.words}.", {f"grad_{name}": scaled_too for name in returned})
-    yield Mistake("∇x is a step late.", {"grad_x": lambda known, value, t: _shifted(value, 1)})
-    yield Mistake("∇x is a step early.", {"grad_x": lambda known, value, t: _shifted(value, -1)})
+    for words, moved in IN_TIME.items():
+        yield Mistake(f"∇x is {words}.", {"grad_x": lambda known, value, t, moved=moved: moved(value)})  # type: ignore[misc]
 
 
 def _of_carry(replay: Replay) -> Iterator[Mistake]:
@@ -187,10 +187,3 @@ def _row(f: Formula) -> Change:
 
 def _without_name(f: Formula, equation: str) -> str:
     return f.sentence.removeprefix("your ").removeprefix(symbol(equation))
-
-
-def _shifted(array: Array, steps: int) -> Array:
-    shifted = np.zeros_like(array)
-    if abs(steps) < len(array):
-        shifted[max(steps, 0) : len(array) + min(steps, 0)] = array[max(-steps, 0) : len(array) - max(steps, 0)]
-    return shifted
