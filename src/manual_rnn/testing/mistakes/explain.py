@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 
@@ -19,7 +20,9 @@ from manual_rnn.testing.mistakes.equations import initial, stepwise, summed
 from manual_rnn.testing.mistakes.factors import NAMED, Factor, constant
 from manual_rnn.testing.mistakes.formula import IN_TIME, Formula, Observed, Value, symbol
 from manual_rnn.testing.mistakes.loss_terms import unshifted
-from manual_rnn.testing.mistakes.own import FUNCTIONS, Exchange, formulas_of_own, gives_the_right_numbers
+from manual_rnn.testing.mistakes.order import in_order_of_time
+from manual_rnn.testing.mistakes.own import FUNCTIONS, formulas_of_own, gives_the_right_numbers
+from manual_rnn.testing.mistakes.right import right_value
 from manual_rnn.testing.mistakes.steps import formulas_of_steps
 from manual_rnn.testing.mistakes.sums import formulas_of_sum
 from manual_rnn.testing.mistakes.terms import Quantities
@@ -74,13 +77,8 @@ def explain(cell: Cell, equation: str, observed: Sequence[Observed]) -> Formula 
     if np.mean([np.isfinite(o.ours).mean() for o in observed]) < 0.5:
         return None  # any formula that overflows would fit
     with np.errstate(all="ignore"):
-        for formula in simple_formulas(cell, equation, observed):
-            if gives(formula, observed):
-                return formula
-        for formula in formulas(cell, equation, observed[:1]):
-            if gives(formula, observed):
-                return formula
-    return None
+        all_there_are = chain(simple_formulas(cell, equation, observed), formulas(cell, equation, observed[:1]))
+        return next((formula for formula in all_there_are if gives(formula, observed)), None)
 
 
 def shows(observed: Sequence[Observed]) -> bool:
@@ -94,10 +92,12 @@ def formulas(cell: Cell, equation: str, seen: Sequence[Observed]) -> Iterator[Fo
     if equation in summed(cell):
         return formulas_of_sum(equation, summed(cell)[equation], seen)
     if equation in (steps := stepwise(cell)):
-        return formulas_of_steps(equation, steps[equation], seen, rows=lambda known: known.rows)
+        of_steps = formulas_of_steps(equation, steps[equation], seen, rows=lambda known: known.rows)
+        return chain(of_steps, in_order_of_time(cell, equation))
     if equation in (starts := initial(cell)):
         at_start = formulas_of_steps(equation, starts[equation], seen, rows=lambda known: [-1])
-        return (replace(formula, sentence=_of_start(formula.sentence)) for formula in at_start)
+        of_start = (replace(formula, sentence=_of_start(formula.sentence)) for formula in at_start)
+        return chain(of_start, in_order_of_time(cell, equation))
     return formulas_of_own(cell, equation, seen)
 
 
@@ -108,7 +108,8 @@ def _of_start(sentence: str) -> str:
 
 def gives(formula: Formula, observed: Sequence[Observed]) -> bool:
     """Whether a formula reproduces the observed numbers to rounding, in every case."""
-    return all(_same(formula.value(o.known), o) for o in observed)
+    with np.errstate(all="ignore"):
+        return all(formula.fits(o) if formula.fits else _same(formula.value(o.known), o) for o in observed)
 
 
 def _same(value: Array, o: Observed) -> bool:
@@ -119,17 +120,6 @@ def _same(value: Array, o: Observed) -> bool:
     largest = np.abs(o.ours[finite]).max(initial=0) + np.abs(o.right).max()
     near = np.abs(value - o.ours)[finite] <= ROUNDING * np.finfo(o.right.dtype).eps * largest
     return bool(near.all()) and np.array_equal(value[~finite], o.ours[~finite], equal_nan=True)
-
-
-def right_value(cell: Cell, equation: str) -> Value:
-    """The right equation, as a function of the quantities it is made of."""
-    if equation in (sums := summed(cell)):
-        return lambda known: np.asarray(sums[equation].by_step(known).sum(axis=0))
-    if equation in (steps := stepwise(cell)):
-        return lambda known: np.stack([sum(term.row(known, t) for term in steps[equation]) for t in known.rows])
-    if equation in (starts := initial(cell)):
-        return lambda known: np.asarray(sum(term.row(known, -1) for term in starts[equation]))
-    return Exchange(cell, equation).value
 
 
 def simple_formulas(cell: Cell, equation: str, observed: Sequence[Observed]) -> Iterator[Formula]:
@@ -147,10 +137,8 @@ def simple_formulas(cell: Cell, equation: str, observed: Sequence[Observed]) -> 
     power = float((first.right * first.right).sum())
     if power:
         yield replace(_scaled(name, right, constant(float((first.ours * first.right).sum()) / power)), measured=True)
-    if all(_same_in_single(o) for o in observed):
-        ours = {id(o.known): o.ours for o in observed}
-        sentence = f"{name} has passed through float32: seven digits are right."
-        yield Formula(sentence, lambda known: ours[id(known)], measured=True)
+    sentence = f"{name} has passed through float32: seven digits are right."
+    yield Formula(sentence, lambda known: right(known).astype(np.float32), measured=True, fits=_same_in_single)
     limit = float(np.abs(first.ours).max())
     clipped = f"{name} is clipped at ±{limit:.6g}."
     yield Formula(clipped, lambda known: np.clip(right(known), -limit, limit), measured=True)

@@ -25,6 +25,8 @@ class Formula:
     """How many things are changed in the right equation: a name, an offset, a transposition, a factor."""
     measured: bool = False
     """Whether a number in it was taken from what is to be explained."""
+    fits: Callable[[Observed], bool] | None = None
+    """What numbers must be like, where a mistake does not say which they are: rounding scatters."""
 
 
 @dataclass(frozen=True)

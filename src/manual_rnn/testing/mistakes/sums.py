@@ -37,7 +37,7 @@ def _outer_variants(term: Outer, known: Quantities) -> Iterator[Outer]:
     rights = [term.right] if term.right.name == "1" else list(quantities(known))
     lefts = [q for q in quantities(known) if q.gradient]
     for left in sorted(lefts, key=lambda q: q != term.left):
-        for right in sorted(rights, key=lambda q: q != term.right):
+        for right in sorted(rights, key=lambda q: (q != term.right, q.name != term.right.name)):
             for transposed in (False, True) if term.right.name != "1" else (False,):
                 yield Outer(left, right, transposed)
     yield from (Outer(term.left, right) for right in at_other_steps(term.right))

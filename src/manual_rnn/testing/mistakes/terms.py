@@ -21,8 +21,16 @@ from manual_rnn.testing.problem import Case
 class Quantities:
     """All that an equation can be made of: nodes, gradients and inputs at any step, zero beyond the ends."""
 
-    def __init__(self, cell: Cell, case: Case, nodes: Mapping[str, Array] | Tape, grads: Mapping[str, Array] | Tape):
-        self.cell, self.case, self.nodes, self.grads = cell, case, nodes, grads
+    def __init__(
+        self,
+        cell: Cell,
+        case: Case,
+        nodes: Mapping[str, Array] | Tape,
+        grads: Mapping[str, Array] | Tape,
+        upstream: Array | None = None,
+    ) -> None:
+        """``upstream`` is what comes to ∇h from above where there is no readout."""
+        self.cell, self.case, self.nodes, self.grads, self.upstream = cell, case, nodes, grads, upstream
         self.x = case.for_oracle()["x"]
         self.T = case.spec.sizes.T
         self.rows: Sequence[int] = range(self.T)
