@@ -35,6 +35,11 @@ def formulas_of_own(cell: Cell, equation: str, seen: Sequence[Observed]) -> Iter
     trusted = gives_the_right_numbers(right.value, seen)
     if equation in cell.states and trusted:
         yield Formula(f"{name}: the function is applied twice.", right.twice)
+    for incoming in (Quantity(state, gradient=True) for state in cell.states if equation.startswith("grad_")):
+        yield Formula(
+            f"your {name}(t) is {incoming}: the derivative of the activation is missing.",
+            lambda known, q=incoming: np.stack([known.at(q, t) for t in known.rows]),  # type: ignore[misc]
+        )
     for target in right.inputs() if trusted else ():
         for other in right.inputs():
             if other == target:
@@ -49,12 +54,6 @@ def formulas_of_own(cell: Cell, equation: str, seen: Sequence[Observed]) -> Iter
     if not trusted:
         yield from _repairs(right)
     if equation.startswith("grad_"):
-        for state in cell.states:
-            incoming = Quantity(state, gradient=True)
-            yield Formula(
-                f"your {name}(t) is {incoming}: the derivative of the activation is missing.",
-                lambda known, q=incoming: np.stack([known.at(q, t) for t in known.rows]),  # type: ignore[misc]
-            )
         yield from _polynomials(equation, right.inputs(), cell.states, seen)
 
 
@@ -148,7 +147,7 @@ class Exchange:
 
         def tap(name: str, value: Array) -> Array:
             caught[name] = value
-            return known.at(Quantity(name, gradient=backward), t)
+            return value if name == wanted else known.at(Quantity(name, gradient=backward), t)
 
         node = Nodes(**{name: read(Quantity(name)) for name in known.nodes_by_step if name != "o"})
         prev = Nodes(**{name: read(Quantity(name, offset=-1)) for name in self.cell.states})

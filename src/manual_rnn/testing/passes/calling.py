@@ -127,8 +127,9 @@ def as_array(value: Any, what: str) -> Array:
     return array
 
 
-def gradients_by_name(returned: Any, names: list[str]) -> tuple[dict[str, Array], list[str]]:
-    """The gradients among what a backward returned, by the names of the arrays, and the names that mean nothing.
+def gradients_by_name(returned: Any, names: list[str]) -> tuple[dict[str, Array], dict[str, Array | None]]:
+    """The gradients among what a backward returned, by the names of the arrays; and what has a name of no array, None
+    where it cannot be read as one.
 
     Raises:
         UserFailure: it is no mapping, or a gradient is no array.
@@ -138,12 +139,14 @@ def gradients_by_name(returned: Any, names: list[str]) -> tuple[dict[str, Array]
         raise UserFailure(f"backward returned {_kind(returned)}; expected the gradients by name{hint}")
     known = {prefix + name: name for name in names for prefix in ("", "d", "grad_")}
     found: dict[str, Array] = {}
-    unknown: list[str] = []
+    unknown: dict[str, Array | None] = {}
     for key, value in returned.items():
         if key in known:
             found[known[key]] = as_array(value, f"the gradient of {known[key]}")
         else:
-            unknown.append(str(key))
+            unknown[str(key)] = None
+            with contextlib.suppress(UserFailure):
+                unknown[str(key)] = as_array(value, str(key))
     return found, unknown
 
 

@@ -10,7 +10,9 @@ import numpy as np
 from manual_rnn.cell import Array
 from manual_rnn.tape import Tape
 from manual_rnn.testing.mistakes.of_a_pass import mistakes
-from manual_rnn.testing.mistakes.replay import Mistake, Replay
+from manual_rnn.testing.mistakes.planting import Mistake
+from manual_rnn.testing.mistakes.replay import Replay
+from manual_rnn.testing.mistakes.terms import Quantities
 from manual_rnn.testing.oracles.estimate import Estimate
 from manual_rnn.testing.passes.blocks import blocks
 from manual_rnn.testing.passes.explain_ragged import mistakes_of_a_mask
@@ -45,7 +47,7 @@ def explain_pass(target: Target, seen: Sequence[Seen], *, seconds: float = SECON
         if all(gives(target, s, truncated(cell, s.drawn, k)) for s in (first, *others)):
             return [of_truncation(target, k)]
     if target.truncation:
-        full = all(gives(target, s, replays[id(s)].gradients(None)) for s in usable)
+        full = all(gives(target, s, replays[id(s)].gradients()) for s in usable)
         return [of_truncation(target, None)] if full else []
     for sentence, gradients in mistakes_of_a_mask(cell, target.loss) if target.ragged else ():
         if all(gives(target, s, gradients(s.drawn)) for s in (first, *others)):
@@ -73,13 +75,25 @@ def of_truncation(target: Target, k: int | None) -> str:
 def _candidates(
     target: Target, seen: Sequence[Seen], first: Seen, replay: Replay, ratios: Mapping[str, float]
 ) -> Iterator[Mistake]:
-    limit = max(float(np.abs(a).max(initial=0)) for s in seen for a in s.answered.returned.values())
-    yield Mistake(
-        f"Every gradient is clipped at ±{limit:g} inside: what is returned is not the gradient.",
-        {f"grad_{name}": lambda known, value, t: np.clip(value, -limit, limit) for name in (*replay.drawn.params,)},
-    )
+    for names in (replay.drawn.params, replay.grads):
+        limit = _largest(target, seen, names)
+
+        def clip(known: Quantities, value: Array, t: int | None, limit: float = limit) -> Array:
+            return np.clip(value, -limit, limit)
+
+        yield Mistake(
+            f"Every gradient is clipped at ±{limit:g} inside: what is returned is not the gradient.",
+            {f"grad_{name}": clip for name in names if replay.grads[name].ndim < 3 or name == "x"},
+        )
     theirs = {target.layout.ours(n): target.layout.to_ours(n, a) for n, a in first.answered.returned.items()}
     yield from mistakes(replay, ratios, theirs)
+
+
+def _largest(target: Target, seen: Sequence[Seen], names: Iterable[str]) -> float:
+    """The largest number among the returned gradients of these arrays."""
+    wanted = set(names)
+    found = [a for s in seen for n, a in s.answered.returned.items() if target.layout.ours(n) in wanted]
+    return max((float(np.abs(a).max(initial=0)) for a in found), default=0.0)
 
 
 def _truncations(target: Target, first: Seen) -> Iterable[int]:

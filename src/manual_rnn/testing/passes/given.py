@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from manual_rnn.cell import Array, Cell, parameter_shapes
+from manual_rnn.testing.passes.commuting import is_linear, order_shows
 from manual_rnn.testing.passes.lengths import mask_of, weights_of
 from manual_rnn.testing.passes.regimes import Drawn
 from manual_rnn.testing.passes.target import Target
@@ -54,8 +55,10 @@ def as_drawn(target: Target, cell: Cell, case: Mapping[str, Array], number: int)
     return replace(drawn, weights=weights_of(target.loss, drawn.lengths, T))
 
 
-def untested(target: Target, cases: Sequence[Drawn]) -> list[str]:
-    """What no case of these can show, a sentence each."""
+def untested(target: Target, cases: Sequence[Drawn], cell: Cell | None) -> list[str]:
+    """What no case of these can show, a sentence each; ``cell`` is the built-in one whose derivation is held against
+    yours, if it is one.
+    """
     found: list[str] = []
 
     def none_has(shows: list[bool], sentence: str) -> None:
@@ -81,11 +84,26 @@ def untested(target: Target, cases: Sequence[Drawn]) -> list[str]:
             [not np.allclose(M, M.T, rtol=1e-9, atol=0) for M in W],
             "W is symmetric in every case: W for Wᵀ cannot be seen.",
         )
+    carried = [d for d in cases if d.sizes.T > 1 and "W" in d.params]
+    if carried:
+        none_has(
+            [_order_shows(cell, d) for d in carried],
+            "The Jacobians of the steps commute in every case (one unit, a diagonal W, or all of them alike): "
+            "multiplied in the wrong order of time they give the same.",
+        )
     none_has(
         [d.upstream is None or np.ptp(d.upstream) > 0 for d in cases],
         "The upstream gradient is the same number everywhere: exchanged steps, sequences or units cannot be seen.",
     )
     return found + _saturation(cases)
+
+
+def _order_shows(cell: Cell | None, d: Drawn) -> bool:
+    """Whether it matters in which order the steps are gone back; of a forward of your own, only W is known."""
+    if cell is None or len(cell.states) > 1:
+        W = d.params["W"]
+        return bool((W - np.diag(np.diag(W))).any())
+    return order_shows(cell, d.case) or is_linear(cell)
 
 
 def _saturation(cases: Sequence[Drawn]) -> list[str]:

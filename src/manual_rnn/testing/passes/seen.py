@@ -25,9 +25,14 @@ class Answered:
     """The arrays as they were handed over, by your names."""
     returned: Mapping[str, Array]
     """The gradients, in your layout."""
-    unknown: tuple[str, ...]
+    unknown: Mapping[str, Array | None]
+    """What was returned under names of no array; None where it cannot be read as one."""
     overwritten: tuple[str, ...]
     printed: str
+    kept: Mapping[str, Array]
+    """The gradients as they came, not copied: what the function goes on to do to them shows here."""
+    views: Mapping[str, str]
+    """The gradients that lie in the memory of an array that was handed over, each with that array's name."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,9 @@ def ask(target: Target, drawn: Drawn, time_limit: float | None) -> Answered:
     returned, unknown = gradients_by_name(called.value, variables(target, drawn))
     overwritten = tuple(n for n in given if not np.array_equal(given[n], handed[n], equal_nan=True))
     own = {name: np.array(array) for name, array in returned.items()}  # it may reuse its buffers
-    return Answered(given, own, tuple(unknown), overwritten, called.printed)
+    views = {name: n for name, g in returned.items() for n, array in handed.items() if np.shares_memory(g, array)}
+    besides = {name: None if array is None else np.array(array) for name, array in unknown.items()}
+    return Answered(given, own, besides, overwritten, called.printed, returned, views)
 
 
 def look(target: Target, drawn: Drawn, time_limit: float | None) -> Seen:
