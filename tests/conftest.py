@@ -1,7 +1,8 @@
-"""Settings of the whole suite: Hypothesis profiles, and JAX's compilation cache, which turns minutes into seconds."""
+"""For the whole suite: Hypothesis profiles, JAX's compilation cache, which turns minutes into seconds, a fixture."""
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from manual_rnn.cli.caches import use_compilation_cache
@@ -13,3 +14,16 @@ settings.register_profile("thorough", max_examples=2000, **COMMON)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 use_compilation_cache()
+
+
+@pytest.fixture
+def file(tmp_path, request):
+    """A function that writes Python to a file of its own name and gives its path."""
+
+    def write(content, name=None):
+        # A name of its own: a module of the same name would be found in place of it.
+        path = tmp_path / (name or f"cell_{abs(hash(request.node.nodeid)) % 10**9}.py")
+        path.write_text(content)
+        return path
+
+    return write

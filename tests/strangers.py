@@ -108,3 +108,24 @@ def lstm_backward(dh, x, h0, c0, Wx, Wh, b):
         dx[:, t], dprev, dc = da @ Wx.T, da @ Wh.T, dc * f
         dWx, dWh, db = dWx + x[:, t].T @ da, dWh + before.T @ da, db + da.sum(axis=0)
     return dx, dprev, dc, dWx, dWh, db
+
+
+def lstm_step_forward(x, prev_h, prev_c, Wx, Wh, b):
+    H = prev_h.shape[1]
+    a = x @ Wx + prev_h @ Wh + b
+    gates = np.zeros((3, *prev_h.shape))  # which a complex step must not cut off
+    for k in range(3):
+        gates[k] = 1 / (1 + np.exp(-a[:, k * H : (k + 1) * H]))
+    i, f, o = gates
+    g = np.tanh(a[:, 3 * H :])
+    next_c = f * prev_c + i * g
+    return o * np.tanh(next_c), next_c, (x, prev_h, prev_c, Wx, Wh, i, f, o, g, next_c)
+
+
+def lstm_step_backward(dnext_h, dnext_c, cache):
+    x, prev_h, prev_c, Wx, Wh, i, f, o, g, next_c = cache
+    tanh_c = np.tanh(next_c)
+    dc = dnext_c + o * (1 - tanh_c**2) * dnext_h
+    da = np.hstack([dc * g * i * (1 - i), dc * prev_c * f * (1 - f), dnext_h * tanh_c * o * (1 - o),
+                    dc * i * (1 - g**2)])
+    return da @ Wx.T, da @ Wh.T, dc * f, x.T @ da, prev_h.T @ da, da.sum(axis=0)

@@ -308,7 +308,7 @@ def keeps_state(grads, dh, arrays):
     (lambda g, dh, a: {**g, "b": object()}, "runs", "the gradient of b is of the type object"),
     (overwrites, "inputs untouched", "writes into dh"),
     (random, "same again", "two calls with the same arrays give other gradients of b"),
-    (lambda g, dh, a: {**g, "dWwrong": g["b"]}, "names", "returns dWwrong, the gradient of nothing"),
+    (lambda g, dh, a: {**g, "dWwrong": g["Wh"]}, "names", "returns dWwrong, the gradient of nothing"),
     (lambda g, dh, a: {n: v for n, v in g.items() if n != "Wh"}, "grad_Wh", "does not return it"),
     (lambda g, dh, a: {**g, "b": g["b"][:1]}, "grad_b", "has the shape (1,), expected (4,)"),
     (nan, "finite", "grad_Wh has 1 of 16 numbers that are NaN"),
@@ -334,6 +334,48 @@ def test_state_kept_between_calls_is_said():
     KEPT["last"] = 0.0
     report = check(broken(keeps_state), regimes=["ordinary", "long"])
     assert "state is kept between calls" in outcome(report, "same again").message
+
+
+def into_buffers(buffers, add):
+    """Code with arrays of its own for the gradients, one for each shape."""
+
+    def change(grads, dh, arrays):
+        for name, g in grads.items():
+            buffer = buffers.setdefault((name, g.shape), np.zeros_like(g))
+            buffer[...] = buffer + g if add and name in ("Wx", "Wh", "b") else g
+        return {name: buffers[name, g.shape] for name, g in grads.items()}
+
+    return change
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_accumulating_into_what_was_there_is_told_from_a_state(dtype):
+    report = check(broken(into_buffers({}, add=True)), regimes=["ordinary"], dtype=dtype)
+    message = outcome(report, "same again").message
+    assert "each call adds its gradients of Wx, Wh, b to what the call before has left" in message
+    assert not report.agree
+    assert report.diagnosis == ()  # the derivation may be right: there is no mistake in it to be named
+
+
+def test_buffers_that_held_something_before_the_first_call_accumulate_all_the_same():
+    buffers = {("Wh", (4, 4)): np.full((4, 4), 3.0)}
+    report = check(broken(into_buffers(buffers, add=True)), regimes=["ordinary"])
+    assert "it accumulates between calls" in outcome(report, "same again").message
+
+
+def test_a_returned_buffer_that_is_used_again_is_noted_and_judged_as_it_was():
+    report = check(broken(into_buffers({}, add=False)), regimes=["ordinary"])
+    assert report.agree
+    assert any("in the arrays that the call before returned" in note for note in report.notes)
+    assert check(cs231n, regimes=["ordinary"]).notes == ()
+
+
+def test_a_gradient_that_is_a_view_of_an_input_is_noted():
+    def backward(*, dh, **arrays):
+        return {"h0": dh[:, 0], **{n: g for n, g in cs231n(dh=dh, **arrays).items() if n != "h0"}}
+
+    report = check(backward, regimes=["ordinary"])
+    assert any(note.startswith("The gradient of h0 lies in the memory of dh") for note in report.notes)
 
 
 def test_a_hang_ends_in_a_sentence():

@@ -36,3 +36,38 @@ def test_half_of_a_convention_is_wrong(change):
     report = check(broken(change))
     assert not report.agree
     assert all(c.outcome != OTHERWISE for c in report.checks)
+
+
+def without(grads, name):
+    return {n: g for n, g in grads.items() if n != name}
+
+
+@pytest.mark.parametrize(("change", "parts"), [
+    (lambda g, dh, a: {**without(g, "b"), "b_ih": g["b"], "b_hh": g["b"].copy()}, "b_ih and b_hh"),
+    (lambda g, dh, a: {**without(g, "b"), "db_ih": g["b"], "db_hh": g["b"]}, "db_ih and db_hh"),
+    (lambda g, dh, a: {**g, "b_hh": g["b"]}, "b and b_hh"),
+])  # fmt: skip
+def test_a_split_bias_is_recognised_undeclared(change, parts):
+    report = check(broken(change))
+    assert report.agree
+    names = outcome(report, "names")
+    assert names.outcome == OTHERWISE
+    assert f"backward returns {parts}, each of which is the gradient of b: a split bias" in names.message
+    second = parts.split()[-1].removeprefix("d")
+    assert f"'{second}': 'b'" in names.message
+    assert outcome(report, "grad_b").agree
+
+
+@pytest.mark.parametrize("change", [
+    lambda g, dh, a: {**without(g, "b"), "b_ih": g["b"] / 2, "b_hh": g["b"] / 2},  # halves: the sum is not split so
+    lambda g, dh, a: {**without(g, "b"), "b_ih": g["b"], "b_hh": 2 * g["b"]},
+    lambda g, dh, a: {**without(g, "b"), "bias": g["b"]},  # a wrong name
+    lambda g, dh, a: {**without(g, "b"), "b_ih": g["b"], "b_hh": g["b"][:1]},
+    lambda g, dh, a: {**without(g, "b"), "b_ih": g["b"], "b_hh": object()},
+    lambda g, dh, a: {**g, "b": 2 * g["b"], "b_hh": 2 * g["b"]},
+    lambda g, dh, a: {**g, "b": 2 * g["b"], "b_ih": g["b"], "b_hh": g["b"]},
+])  # fmt: skip
+def test_what_is_not_the_gradient_of_the_sum_is_no_split_bias(change):
+    report = check(broken(change))
+    assert outcome(report, "names").outcome == "wrong"
+    assert not outcome(report, "grad_b").agree

@@ -33,6 +33,8 @@ UPSTREAM = [
     ("db = dWx + a, dWh + b, db + c", "db = dWx + a, dWh + b, db - c", "∇b is right up to the sign"),
     ("return dx, dprev", "return dx, 0 * dprev", "∇h(0) is zero"),
     ("return da @ Wx.T", "return 0 * da @ Wx.T", "∇x is zero"),
+    ("return dx, dprev", "return np.roll(dx, 1, axis=1), dprev", "late, and the last step's stands at the first"),
+    ("return dx, dprev", "return dx[:, ::-1], dprev", "∇x is in the reverse order of time"),
 ]
 
 
@@ -73,6 +75,8 @@ def test_clipping_inside_the_loss_function_is_named():
     ("np.dot(Why.T, dy) + dhnext", "np.dot(Why.T, dy)", "∇h: the term Wᵀ ∇a(t+1) is missing"),
     ("np.dot(Why.T, dy) + dhnext", "dhnext + (t == len(inputs)-1) * np.dot(Why.T, dy)", "Vᵀ ∇o(t) is there at"),
     ("dby += dy", "dby = dy", "∇c: only the first step is in it"),
+    ("np.dot(dhraw, hs[t-1].T)", "np.dot(dhraw, hs[(t-1) % len(inputs)].T)", "your ∇W is Σ_t ∇a(t) h(t−1 mod τ)ᵀ"),
+    ("np.dot(dy, hs[t].T)", "np.dot(dy, hs[len(inputs)-1-t].T)", "your ∇V is Σ_t ∇o(t) h(τ+1−t)ᵀ"),
 ])  # fmt: skip
 def test_the_mistake_is_named_behind_a_readout(right, wrong, words):
     assert right in UNCLIPPED

@@ -204,7 +204,7 @@ def test_latex_that_is_none_is_shown_as_it_is():
 
 @pytest.mark.parametrize("place", ["missing/report.html", "."])
 def test_a_place_that_cannot_be_written_to_is_said_before_the_judging(place, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("manual_rnn.cli.verify.judge_target", lambda *_: pytest.fail("it began to judge"))
+    monkeypatch.setattr("manual_rnn.cli.verify_own.judge_all", lambda *_, **__: pytest.fail("it began to judge"))
     assert main(["verify", "rnn", "--report", str(tmp_path / place)]) == 3
     assert "cannot be written" in capsys.readouterr().err
 

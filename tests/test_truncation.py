@@ -77,7 +77,10 @@ def test_another_truncation_than_the_declared_one_is_named():
     assert "Nothing is truncated" in check(cs231n, truncation=3).diagnosis[0]
 
 
-@pytest.mark.parametrize("options", [{"truncation": 0}, {"truncation": 3, "against": complex_step(rnn_forward)}])
+@pytest.mark.parametrize("options", [
+    {"truncation": 0},
+    {"truncation": 3, "against": complex_step(rnn_forward), "loss": "every"},
+])  # fmt: skip
 def test_a_truncation_that_makes_no_sense_is_refused(options):
     with pytest.raises(ValueError, match="truncation is"):
         check(cs231n, layout=CS231N, **options)

@@ -1,9 +1,14 @@
-"""A cell whose own code is the wrong one: the diagnosis must not take that code for the derivation."""
+"""What is said of code that is wrong: the mistake that was made, in words, and nothing where nothing fits."""
 
+import numpy as np
 import pytest
 
+from manual_rnn import cells
+from manual_rnn.testing import Sizes, Spec, judge
+from manual_rnn.testing.diagnosis import diagnose
 from manual_rnn.testing.mistakes.explain import explain, observe
 from mistakes import MISTAKES
+from other_forms import with_backward
 from planting import planted
 from reference import autodiff
 
@@ -19,9 +24,42 @@ SAID = {
 }
 
 
-@pytest.mark.parametrize("what", SAID)
+@pytest.mark.parametrize("what", SAID)  # the diagnosis must not take the cell's wrong code for the derivation
 def test_what_is_said_is_the_mistake_that_was_made(what, tmp_path):
     with planted(next(m for m in MISTAKES if m.what == what), tmp_path) as package:
         cell, manual = package.cells.get("rnn"), package.bptt.forward_and_backward
         found = explain(cell, "grad_a", observe(cell, autodiff("rnn"), manual=manual)["grad_a"])
     assert SAID[what] in found.sentence
+
+
+SHAPE = Sizes(7, 4, 3, 2, 2)
+SPECS = [Spec(family, SHAPE, "float64", 0, 80) for family in ("ordinary", "logits")]
+OF_TIME_AND_OVERFLOW = {
+    "the input of the step before": "Your a has U x(t−1 mod τ) where the derivation has U x(t).",
+    "h of another step": "Your ∇V is Σ_t ∇o(t) h(τ+1−t)ᵀ; the derivation has Σ_t ∇o(t) h(t)ᵀ.",
+    "the input's gradient a step late": "∇x is a step late, and the last step's stands at the first.",
+    "tanh taken twice": "Your h is tanh of what the derivation has.",
+    "softmax unshifted": "∇o: the largest logit is not taken off before the exponential, which overflows.",
+    "the input left out": "a: the terms U x(t) and b are missing.",  # a is no A
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=str)
+def test_every_planted_mistake_is_put_in_words(mistake, tmp_path):
+    with planted(mistake, tmp_path) as package:
+        cell, manual = package.cells.get("rnn"), package.bptt.forward_and_backward
+        tally = judge(cell, autodiff("rnn"), SPECS, manual=manual)
+        sentences = diagnose(cell, autodiff("rnn"), tally, manual=manual)
+    assert not any(sentence.startswith("No single mistake") for sentence in sentences)
+    assert OF_TIME_AND_OVERFLOW.get(mistake.what, sentences[0]) in sentences
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_numbers_that_are_none_are_not_explained(wrong):
+    cell = with_backward(lambda node, grad: grad.h * wrong)
+    assert explain(cell, "grad_a", observe(cell, autodiff("rnn"))["grad_a"]) is None
+
+
+def test_what_shows_in_no_case_is_not_explained():
+    rnn = cells.get("rnn")
+    assert explain(rnn, "grad_a", observe(rnn, autodiff("rnn"))["grad_a"]) is None

@@ -67,18 +67,14 @@ def go_back(
     params = {**params, **{w.name: tape[w.name] for w in cell.weights}}
     maps = Maps(cell, params, x[:0])
     nodes, before = _nodes(cell, tape), _states_before(cell, tape)
-    nothing = {name: np.zeros_like(before[name][0]) for name in cell.states}
-    carried = nothing
+    carried = {name: np.zeros_like(before[name][0]) for name in cell.states}
     for t in reversed(range(tape.T)):
         grads.t = t
         first, *others = cell.states
         total = grads.tap(cell.full(first), from_readout[t] + carried[first])  # (B4)
         grad = Nodes(**{first: total, **{name: carried[name] for name in others}})
         node, prev = (Nodes(**{name: rows[t] for name, rows in of.items()}) for of in (nodes, before))
-        local = _step_back(cell, maps, node, prev, grad, grads)
-        carried = {name: local.get(f"{name}_prev", nothing[name]) for name in cell.states}
-        for map_name, term in maps.before:
-            carried[term.of] = carried[term.of] + maps.back(term, local[map_name])  # Wᵀ ∇a(t), for ∇h(t − 1)
+        carried = step_back(cell, maps, node, prev, grad, grads)
 
     for m in cell.maps:
         grad_a = grads[cell.full(m.node)]
@@ -109,7 +105,9 @@ def _states_before(cell: Cell, tape: Tape) -> dict[str, Array]:
     return {name: tape.previous(cell.full(name)) for name in cell.states}
 
 
-def _step_back(cell: Cell, maps: Maps, node: Nodes, prev: Nodes, grad: Nodes, grads: Tape) -> dict[str, Array]:
+def step_back(cell: Cell, maps: Maps, node: Nodes, prev: Nodes, grad: Nodes, grads: Tape) -> dict[str, Array]:
+    """Goes back through one step, taps its gradients, and returns what it hands to each state of the step before."""
+
     def tap(name: str, value: Array) -> Array:
         value = grads.tap(cell.full(name), value)
         for term in maps.within.get(name, ()):  # Wᵀ ∇a(t), for the node of this step that the map was taken of
@@ -117,7 +115,12 @@ def _step_back(cell: Cell, maps: Maps, node: Nodes, prev: Nodes, grad: Nodes, gr
             setattr(grad, term.of, getattr(grad, term.of) + arrived if hasattr(grad, term.of) else arrived)
         return value
 
-    return cell.backward(node, prev, grad, tap)  # (B5)
+    local = cell.backward(node, prev, grad, tap)  # (B5)
+    nothing = np.zeros_like(getattr(prev, cell.states[0]))
+    carried = {name: local.get(f"{name}_prev", nothing) for name in cell.states}
+    for map_name, term in maps.before:
+        carried[term.of] = carried[term.of] + maps.back(term, local[map_name])  # Wᵀ ∇a(t), for ∇h(t − 1)
+    return carried
 
 
 @dataclass(frozen=True)

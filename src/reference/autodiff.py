@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from reference import cells
-from reference.network import full_name, hidden_states, run_batch, weights_of
+from reference.network import all_states, full_name, run_batch, weights_of
 
 Step = Callable[..., Any]
 Problem = Mapping[str, Any]
@@ -32,11 +32,16 @@ class Autodiff:
     step: Step
     readout_of: str = "h"
 
+    @property
+    def source(self) -> str:
+        """What the gradients come from, as reports say it."""
+        return f"autodiff of {self.name}"
+
     def __call__(self, problems: Sequence[Problem]) -> list[Answer]:
         """The nodes and gradients of problems of one shape and dtype.
 
         A problem with ``upstream`` (T, B, n_hidden) has the loss ⟨upstream, h⟩ in place of readout and softmax; its
-        answer has gradients only.
+        answer has gradients only. ``upstream`` by the names of states has a product for each: {"h": …, "c": …}.
         """
         if not problems:
             return []
@@ -111,10 +116,13 @@ def nodes_and_gradients(
 def gradients_from_upstream(
     step: Step, readout_of: str, problem: Problem
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """No nodes, and the gradient of ⟨upstream, h⟩ with respect to each argument."""
+    """No nodes, and the gradient of ⟨upstream, h⟩, summed over the states that have one, for each argument."""
+    upstream = problem["upstream"]
+    above = upstream if isinstance(upstream, Mapping) else {readout_of: upstream}
 
     def loss(params: Any, initial: Any, x: Any) -> Any:
-        return jnp.sum(problem["upstream"] * hidden_states(step, readout_of, params, initial, x))
+        states = all_states(step, params, initial, x)
+        return sum(jnp.sum(grad * states[name]) for name, grad in above.items())
 
     params, initial, x = jax.grad(loss, argnums=(0, 1, 2))(problem["params"], problem["initial"], problem["x"])
     return {}, {**params, **{f"{name}0": g for name, g in initial.items()}, "x": x}

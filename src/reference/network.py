@@ -85,15 +85,20 @@ def run_batch(
 
 def hidden_states(step: Step, readout_of: str, params: Nodes, initial: Nodes, x: jax.Array) -> jax.Array:
     """h at every step, (T, B, n_hidden), of a batch x (T, B, n_in): no readout, no taps."""
+    return jnp.asarray(all_states(step, params, initial, x)[readout_of])
+
+
+def all_states(step: Step, params: Nodes, initial: Nodes, x: jax.Array) -> Nodes:
+    """Every state at every step, (T, B, n_hidden) each, by name."""
     params = {**params, **weights_of(step, params)}
 
-    def one_step(prev: Nodes, x: jax.Array) -> tuple[Nodes, jax.Array]:
+    def one_step(prev: Nodes, x: jax.Array) -> tuple[Nodes, Nodes]:
         state = step(params, prev, x, lambda name, value: value)
-        return state, state[readout_of]
+        return state, state
 
-    def one_sequence(first: Nodes, rows: jax.Array) -> jax.Array:
-        _, h = jax.lax.scan(one_step, first, rows)
-        return h
+    def one_sequence(first: Nodes, rows: jax.Array) -> Nodes:
+        _, states = jax.lax.scan(one_step, first, rows)
+        return states
 
-    over_batch = jax.vmap(one_sequence, in_axes=(0, 1), out_axes=1)
-    return jnp.asarray(over_batch(initial, x))
+    found: Nodes = jax.vmap(one_sequence, in_axes=(0, 1), out_axes=1)(initial, x)
+    return found

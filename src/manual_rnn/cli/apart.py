@@ -19,10 +19,7 @@ from manual_rnn.cli import apart_worker
 from manual_rnn.cli.apart_worker import Job
 from manual_rnn.cli.child import Child
 from manual_rnn.cli.endings import crash, out_of_time
-from manual_rnn.cli.failed import Failed
-from manual_rnn.testing.report import Report
-
-Verdict = Report | Failed
+from manual_rnn.cli.verdict import Verdict
 
 
 class Apart:
@@ -78,6 +75,9 @@ class Apart:
             if what == "progress":
                 self.counted[i] += value
                 self.progress(value)
+            elif what == "silent":
+                child.limit = value
+                child.heard()
             elif what == "wants":
                 child.deadline = float("inf")
                 self._want(value, i)
@@ -94,7 +94,7 @@ class Apart:
         child = self.running.pop(i)
         child.end()
         self.verdicts[i], self.printed[i] = verdict, child.printed
-        self.progress(self.job.examples - self.counted[i])
+        self.progress(self.job.expected - self.counted[i])
 
     def _want(self, partner: str, i: int) -> None:
         if partner in self.kept:

@@ -13,6 +13,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO, Any
 
+from manual_rnn.cli.judge_cell import EXAMPLES
+
 GRACE = 10
 """Seconds after the time limit at which a process ends itself, should the one that started it have been killed."""
 
@@ -21,18 +23,25 @@ GRACE = 10
 class Job:
     """What all targets of a command have in common."""
 
-    examples: int
+    examples: int | None
+    """None: as many as are usual for a target's kind."""
     seed: int
     time_limit: float
     """The longest that loading a file, or judging one group of cases, may take; 0: no limit."""
     share: bool
     """Whether the reference's answers are computed once for all targets that have the same partner."""
 
+    @property
+    def expected(self) -> int:
+        """Cases a target, as the progress bar counts them."""
+        return self.examples or EXAMPLES
+
 
 def work(
     target: str, job: Job, stack: Path, talk: Connection[Any, Any], prints: Connection[Any, Any]
 ) -> None:
-    """Judges the target; says ("progress", cases), ("wants", partner), and at last ("report" or "failed", it)."""
+    """Judges the target; says ("progress", cases), ("silent", how long it may be), ("wants", partner), and at last
+    ("report" or "failed", it)."""
     if hasattr(os, "setsid"):
         os.setsid()  # what this process starts is ended with it
     for stream in (1, 2):
@@ -40,21 +49,30 @@ def work(
     sys.dont_write_bytecode = True
 
     from manual_rnn.cli.failed import failed
-    from manual_rnn.cli.verify import judge_target
+    from manual_rnn.cli.kinds import judge_target
+    from manual_rnn.cli.task import Task
 
     told = stack.open("w", encoding="utf-8")
     faulthandler.enable(told)  # a crash shows its line
 
+    limit = job.time_limit
+
     def advance(cases: int) -> None:
         talk.send(("progress", cases))
-        watch(job.time_limit, told)
+        watch(limit, told)
+
+    def may_be_silent(seconds: float) -> None:
+        nonlocal limit
+        limit = seconds
+        talk.send(("silent", seconds))
+        watch(limit, told)
 
     advance(0)  # all imports of our own are behind: from here on it is the user's time
     try:
         if job.share:
             _take_kept_answers(target, talk)
             advance(0)
-        report = judge_target(target, job.examples, job.seed, advance)
+        report = judge_target(target, Task(job.examples, job.seed, job.time_limit, advance, may_be_silent))
     except BaseException as error:
         talk.send(("failed", failed(target, error)))
     else:
@@ -74,20 +92,18 @@ def keep_answers(partner: str, job: Job, path: Path, talk: Connection[Any, Any],
 
     from manual_rnn.cli.kept_answers import keep
 
-    keep(partner, job.examples, job.seed, path)
+    keep(partner, job.expected, job.seed, path)
     talk.send(("kept", partner))
 
 
 def _take_kept_answers(target: str, talk: Connection[Any, Any]) -> None:
-    from manual_rnn import cells
+    from manual_rnn import Cell, cells
     from manual_rnn.cli.kept_answers import use_kept
-    from manual_rnn.cli.targets import find_cell
-    from manual_rnn.errors import InputError
+    from manual_rnn.cli.kinds import find_target
 
-    try:
-        cell = find_cell(target)
-    except InputError:
-        return  # no cell: whoever judges it says what it is
+    cell = find_target(target)
+    if not isinstance(cell, Cell):
+        return  # only a cell's cases and answers depend on the partner alone
     partner: object = cell.against or cell.name
     if not isinstance(partner, str) or partner not in cells.names():
         return

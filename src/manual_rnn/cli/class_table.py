@@ -15,22 +15,15 @@ from rich.table import Table
 from rich.text import Text
 
 from manual_rnn.cli.failed import Failed
+from manual_rnn.cli.verdict import Verdict, word_of
 from manual_rnn.errors import InputError
 from manual_rnn.files import write_whole
-from manual_rnn.testing.report import Report
 
 FIRST = 3
-"""Wrong equations that a row names."""
+"""Wrong equations, or gradients, that a row names."""
 WIDTH_IN_A_PIPE = 160
 COLUMNS = ("target", "verdict", "wrong_equations", "diagnosis", "examples")
 STYLES = {"agrees": None, "WRONG": "bold red", "failed": "yellow"}
-
-Verdict = Report | Failed
-
-
-def verdict_of(target: Verdict) -> str:
-    """In one word: agrees, WRONG, or failed, which is neither."""
-    return "failed" if isinstance(target, Failed) else "agrees" if target.agree else "WRONG"
 
 
 def in_one_sentence(target: Verdict) -> str:
@@ -51,11 +44,11 @@ def show_class(targets: Sequence[Verdict], seconds: float) -> None:
     table.add_column("wrong by itself", overflow="fold")
     table.add_column("what is to be said", overflow="fold")
     for target in targets:
-        word = verdict_of(target)
+        word = word_of(target)
         cells = (target.name, word, _first_wrong(target), _without_name(in_one_sentence(target), target.name))
         table.add_row(*map(Text, cells), style=STYLES[word])
     console.print(table)
-    words = [verdict_of(target) for target in targets]
+    words = [word_of(target) for target in targets]
     counts = ", ".join(
         f"{words.count(word)} {said}"
         for word, said in (("agrees", "agree"), ("WRONG", "WRONG"), ("failed", "failed"))
@@ -85,7 +78,7 @@ def write_csv(path: Path, targets: Iterable[Verdict]) -> None:
     for target in targets:
         examples = 0 if isinstance(target, Failed) else target.total.examples
         sentence = in_one_sentence(target)
-        rows.writerow((target.name, verdict_of(target), " ".join(target.blame), sentence, examples))
+        rows.writerow((target.name, word_of(target), " ".join(target.blame), sentence, examples))
     try:
         write_whole(path, file.getvalue().encode())
     except OSError as error:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from manual_rnn import cells
+from manual_rnn.cli.targets import no_target
 from manual_rnn.errors import InputError, UsageError
 
 
@@ -39,10 +40,7 @@ def expand(given: Sequence[str]) -> Targets:
     for target in given or cells.names():
         source, _, name = target.rpartition(":")
         if target not in cells.names() and not (source and name):
-            raise UsageError(
-                f"There is no target {target!r}. The built-in cells are {', '.join(cells.names())}; "
-                "a cell of your own is path/to/file.py:NAME or module:NAME."
-            )
+            raise no_target(target)
         if glob.has_magic(source) and not Path(source).is_file():
             pattern = True
             names += _matching(source, name)

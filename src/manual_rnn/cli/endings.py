@@ -8,8 +8,8 @@ from pathlib import Path
 
 from manual_rnn.cli.child import Child
 from manual_rnn.cli.failed import Failed
-from manual_rnn.cli.tracebacks import is_own
 from manual_rnn.errors import RunError
+from manual_rnn.tracebacks import is_own
 
 FRAME = re.compile(r'  File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<function>.+)')
 """A line of faulthandler's, the innermost call first."""

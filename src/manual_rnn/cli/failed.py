@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from manual_rnn.cli.tracebacks import failure, has_own_frames, own_traceback
+from manual_rnn.cli.tracebacks import failure
 from manual_rnn.errors import CommandError, InputError, RunError, UsageError
+from manual_rnn.tracebacks import has_own_frames, own_traceback
 
 
 @dataclass(frozen=True)

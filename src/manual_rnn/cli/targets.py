@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import importlib.util
 import sys
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,30 +17,35 @@ from manual_rnn.cli.tracebacks import failure
 from manual_rnn.errors import InputError, UsageError
 
 
-def find_cell(target: str) -> Cell:
-    """The cell that a target names.
+def find(target: str, kinds: tuple[type, ...]) -> Any:
+    """What a target names: a built-in cell, or whatever stands under that name in a user's file or module.
+
+    Args:
+        kinds: of what a user may have meant, where the name is not there.
 
     Raises:
         UsageError: there is no such target; the sentence says which exist.
-        InputError: the file is missing, or what the name stands for is no cell.
+        InputError: the file is missing.
         RunError: the file could not be run; its own traceback stands below the sentence.
     """
     if target in cells.names():
         return cells.get(target)
     source, colon, name = target.rpartition(":")
     if not colon or not source or not name:
-        raise UsageError(
-            f"There is no target {target!r}. The built-in cells are {', '.join(cells.names())}; "
-            "a cell of your own is path/to/file.py:NAME or module:NAME."
-        )
+        raise no_target(target)
     module = _load(source)
     if not hasattr(module, name):
-        own = [key for key, value in vars(module).items() if isinstance(value, Cell)]
-        raise UsageError(f"{source} has no {name!r}; the cells in it are: {', '.join(own) or 'none'}.")
-    found = getattr(module, name)
-    if not isinstance(found, Cell):
-        raise InputError(f"{target} is a {type(found).__name__}; expected a manual_rnn.Cell.")
-    return found
+        own = [key for key, value in vars(module).items() if isinstance(value, kinds)]
+        raise UsageError(f"{source} has no {name!r}; what can be verified in it: {', '.join(own) or 'nothing'}.")
+    return getattr(module, name)
+
+
+def no_target(target: str) -> UsageError:
+    """The error where a target is neither a built-in cell nor has the form SOURCE:NAME."""
+    return UsageError(
+        f"There is no target {target!r}. The built-in cells are {', '.join(cells.names())}; "
+        "a cell or a Target of your own is path/to/file.py:NAME or module:NAME."
+    )
 
 
 def find_oracle(cell: Cell) -> Any:
@@ -71,7 +77,8 @@ def _load(source: str) -> ModuleType:
         # What a user's file prints is not a result of ours.
         with contextlib.redirect_stdout(sys.stderr):
             if source.endswith(".py"):
-                return _load_file(Path(source))
+                path = Path(source)
+                return _load_file(path, str(path.parent.resolve()), path.stat().st_mtime_ns)
             sys.path.insert(0, "")  # a module of the working folder, as python -m finds it
             return importlib.import_module(source)
     except ModuleNotFoundError as error:
@@ -82,14 +89,15 @@ def _load(source: str) -> ModuleType:
         raise failure(f"{source} could not be loaded", error) from error
 
 
-def _load_file(path: Path) -> ModuleType:
+@lru_cache
+def _load_file(path: Path, folder: str, modified: int) -> ModuleType:
+    """The file as a module: run once, unless it has been changed since."""
     # A name of its own and the end of the path: a file called random.py is not the module random.
     specification = importlib.util.spec_from_file_location(f"target_{path.stem}", path)
     if specification is None or specification.loader is None:
         raise InputError(f"{path} is not a Python file.")
     module = importlib.util.module_from_spec(specification)
     sys.modules[module.__name__] = module  # dataclasses look themselves up there
-    folder = str(path.parent.resolve())
     if folder not in sys.path:
         sys.path.append(folder)
     specification.loader.exec_module(module)

@@ -6,8 +6,8 @@ import contextlib
 import sys
 from collections.abc import Iterator
 
-from manual_rnn.cli.tracebacks import has_own_frames, own_traceback
 from manual_rnn.errors import InputError, RunError
+from manual_rnn.tracebacks import has_own_frames, own_traceback
 
 
 @contextlib.contextmanager

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from manual_rnn.cli.apart import judge_apart
 from manual_rnn.cli.apart_worker import Job
 from manual_rnn.cli.class_targets import Targets
 from manual_rnn.cli.failed import Failed
-from manual_rnn.testing.report import Report
+from manual_rnn.cli.judge_cell import EXAMPLES, WORTH_PROCESSES
+from manual_rnn.cli.kinds import judge_target
+from manual_rnn.cli.task import Task, cores
+from manual_rnn.cli.verdict import Verdict
 
 SHOWN_OUTPUT = 2000
 """Characters of what one target's code printed that are shown: the last ones."""
 
 
 def judge_all(
-    targets: Targets, *, examples: int, seed: int, time_limit: float, progress: Callable[[int], None]
-) -> list[Report | Failed]:
+    targets: Targets, *, examples: int | None, seed: int, time_limit: float, progress: Callable[[int], None]
+) -> list[Verdict]:
     """The verdict on each target, in their order.
 
     In a class a target that fails has its row; elsewhere it ends the command.
@@ -26,14 +28,13 @@ def judge_all(
     Raises:
         CommandError: the one target that is a user's own failed.
     """
-    from manual_rnn.cli.verify import WORTH_PROCESSES, judge_target
-
+    cases = examples or EXAMPLES
     # Where one target takes all cores for itself, it tells of its progress by whole shapes only.
-    alone = examples >= WORTH_PROCESSES
-    job = Job(examples, seed, time_limit * max(1.0, examples / WORTH_PROCESSES), share=not alone)
+    alone = cases >= WORTH_PROCESSES
+    job = Job(examples, seed, time_limit * max(1.0, cases / WORTH_PROCESSES), share=not alone)
     if targets.are_a_class:
         return [verdict for verdict, _ in judge_apart(targets.names, job, progress, workers=1 if alone else cores())]
-    found: dict[str, Report | Failed] = {}
+    found: dict[str, Verdict] = {}
     for name in targets.own:
         job = Job(job.examples, job.seed, job.time_limit, share=False)
         ((verdict, printed),) = judge_apart([name], job, progress, workers=1)
@@ -43,20 +44,8 @@ def judge_all(
         found[name] = verdict
     for name in targets.names:
         if name not in found:
-            found[name] = judge_target(name, examples, seed, progress)
+            found[name] = judge_target(name, Task(examples, seed, 0.0, progress))
     return [found[name] for name in targets.names]
-
-
-def exit_code(verdicts: Sequence[Report | Failed]) -> int:
-    """1 if some gradient disagrees; else what the failures would end with alone: 4 before 3 before 2; else 0."""
-    if any(isinstance(verdict, Report) and not verdict.agree for verdict in verdicts):
-        return 1
-    return max((verdict.error.exit_code for verdict in verdicts if isinstance(verdict, Failed)), default=0)
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _pass_on(name: str, printed: str) -> None:

@@ -1,4 +1,4 @@
-"""The verdict as a table on stdout: each equation with its number, its largest error, and where it stands."""
+"""The verdicts as tables on stdout, one a target, and what they come to below."""
 
 from __future__ import annotations
 
@@ -6,73 +6,35 @@ import sys
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
+from manual_rnn.cli.cell_table import show_cell
+from manual_rnn.cli.pass_table import show_pass
+from manual_rnn.cli.verdict import Judged, word_of
 from manual_rnn.testing import Report
-from manual_rnn.testing.report import EquationReport
 
 WIDTH_IN_A_PIPE = 160
 
 
-def show(reports: Sequence[Report], seconds: float) -> None:
-    """Prints one table a cell, and the verdict below."""
+def show(reports: Sequence[Judged], seconds: float) -> None:
+    """Prints one table a target, and the verdict below."""
     console = Console(file=sys.stdout, highlight=False)
     if not console.is_terminal:
         console = Console(file=sys.stdout, highlight=False, width=WIDTH_IN_A_PIPE)
     for report in reports:
-        console.print(_table(report))
-        for line in _counts(report):
-            console.print(Text(line), style="dim", soft_wrap=not console.is_terminal)
-        for sentence in report.diagnosis:
-            console.print(Text(sentence), style="bold", soft_wrap=not console.is_terminal)
+        if isinstance(report, Report):
+            show_cell(console, report)
+        else:
+            show_pass(console, report)
         console.print()
-    wrong = [report.name for report in reports if not report.agree]
-    verdict = f"{', '.join(wrong)}: WRONG" if wrong else "All equations agree with jax.grad"
-    console.print(f"{verdict}, {seconds:.1f} s", style="bold red" if wrong else "bold green")
+    style = "bold green" if all(report.agree for report in reports) else "bold red"
+    console.print(f"{_verdict(reports)}, {seconds:.1f} s", style=style)
 
 
-def _table(report: Report) -> Table:
-    table = Table(title=f"{report.name}: manual against autodiff", title_justify="left", box=None, pad_edge=False)
-    table.add_column("no.")
-    table.add_column("equation")
-    table.add_column("verdict")
-    table.add_column("error (ulp)", justify="right")
-    table.add_column("end to end", justify="right")
-    table.add_column("where the error is largest", overflow="fold")
-    for equation in report.equations:
-        style = None if equation.agree else "bold red"
-        table.add_row(*_row(equation), style=style)
-    return table
-
-
-def _row(equation: EquationReport) -> tuple[str, ...]:
-    worst = equation.worst
-    parts = (worst.place, worst.spec.family, str(worst.spec.sizes), worst.spec.dtype) if worst else ()
-    verdict = "agrees" if equation.agree else "WRONG" if not equation.local_agree else "wrong input"
-    share = equation.max_share_of_budget
-    return (
-        equation.label,
-        equation.name,
-        verdict,
-        number(equation.max_error_ulp),
-        f"{100 * share:.0f} %" if share < 10 else f"{number(share)} ×",
-        ", ".join(filter(None, parts)),
-    )
-
-
-def number(value: float) -> str:
-    """Two digits that a reader can compare: 3.5, 120, 4.5e15."""
-    return f"{value:.1f}" if value < 100 else f"{value:.0f}" if value < 1e4 else f"{value:.1e}"
-
-
-def _counts(report: Report) -> list[str]:
-    total = report.total
-    families = ", ".join(f"{name} {count.examples}" for name, count in report.families.items())
-    return [
-        f"{total.examples} cases in {report.shapes} shapes of up to {report.max_length} steps: {families}.",
-        "error: of the equation alone, fed with right values, in units in the last place of its terms' magnitudes.",
-        "end to end: of the whole pass, as a share of what rounding can do in that very case.",
-        f"not decided: {total.ill_conditioned} cases at some step, where rounding can change half of the digits; "
-        f"{total.undecided} times an equation, below the format's limit or cancelled.",
-    ]
+def _verdict(reports: Sequence[Judged]) -> str:
+    words = {word: [report.name for report in reports if word_of(report) == word] for word in ("WRONG", "failed")}
+    if any(words.values()):
+        return "; ".join(f"{', '.join(names)}: {word}" for word, names in words.items() if names)
+    if all(isinstance(report, Report) for report in reports):
+        return "All equations agree with jax.grad"
+    sources = dict.fromkeys("jax.grad" if isinstance(report, Report) else report.source for report in reports)
+    return f"All gradients agree with {' and '.join(sources)}"

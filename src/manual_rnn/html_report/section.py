@@ -50,6 +50,7 @@ class Section:
     heat: tuple[Row, ...]
     panels: tuple[Panel, ...]
     families: dict[str, FamilyCount]
+    template: str = "cell.html"
 
 
 def section(report: Report, number: int) -> Section:
@@ -88,12 +89,13 @@ def _line(equation: EquationReport) -> Line:
         units=number(equation.max_error_ulp),
         share=in_words(share).removesuffix(", wrong"),
         end_to_end=_of_budget(equation.max_share_of_budget),
-        where=_place(worst) if worst else "",
+        where=place(worst) if worst else "",
         case=_case(worst, whole=not equation.local_agree) if worst else "",
     )
 
 
-def _place(worst: Worst) -> str:
+def place(worst: Worst) -> str:
+    """Where an error is largest, in one phrase; steps count from one, as in the derivation."""
     parts = {
         "step": None if worst.t is None else worst.t + 1,
         "batch": worst.batch,

@@ -11,6 +11,8 @@ from manual_rnn.testing.passes.smallest import Example, example
 from manual_rnn.testing.passes.target import Target
 from manual_rnn.testing.problem import Case, Oracle, Sizes, Spec
 from manual_rnn.testing.report import Report
+from manual_rnn.testing.steps.check_step import check_step, check_step_target
+from manual_rnn.testing.steps.step_target import StepTarget
 
 __all__ = [
     "BackwardReport",
@@ -23,10 +25,13 @@ __all__ = [
     "Report",
     "Sizes",
     "Spec",
+    "StepTarget",
     "Target",
     "WrongBackward",
     "check_backward",
     "check_hvp",
+    "check_step",
+    "check_step_target",
     "check_target",
     "complex_step",
     "diagnose",

@@ -12,7 +12,8 @@ from manual_rnn.tape import Tape
 from manual_rnn.testing.arbitration import Arbitration, arbitrate
 from manual_rnn.testing.families import build
 from manual_rnn.testing.local import Manual
-from manual_rnn.testing.mistakes.explain import explain, observe
+from manual_rnn.testing.mistakes.explain import explain, observe, shows
+from manual_rnn.testing.mistakes.formula import Formula
 from manual_rnn.testing.oracles.complex_step import complex_step
 from manual_rnn.testing.oracles.estimate import Estimate
 from manual_rnn.testing.oracles.finite_differences import finite_differences
@@ -69,13 +70,16 @@ def _what_is_wrong(report: Report) -> list[str]:
 
 
 def _which_mistakes(cell: Cell, oracle: Oracle, report: Report, manual: Manual) -> list[str]:
-    wrong = [equation.name for equation in report.equations if not equation.local_agree]
-    if not wrong:
-        return []
-    observed = observe(cell, oracle, manual=manual)
-    explained = {name: explain(cell, name, observed[name]) for name in wrong}
+    wrong = [equation for equation in report.equations if not equation.local_agree]
+    explained: dict[str, Formula | None] = {}
+    observed = observe(cell, oracle, manual=manual) if wrong else {}
+    for equation in wrong:
+        seen = observed[equation.name]
+        if not shows(seen) and equation.worst:  # an overflow, say: ordinary cases do not have it
+            seen = observe(cell, oracle, manual=manual, family=equation.worst.spec.family)[equation.name]
+        explained[equation.name] = explain(cell, equation.name, seen)
     sentences = dict.fromkeys(formula.sentence for formula in explained.values() if formula)
-    found = [sentence[0].upper() + sentence[1:] for sentence in sentences]
+    found = [f"Your{sentence[4:]}" if sentence.startswith("your ") else sentence for sentence in sentences]
     unexplained = [name for name, formula in explained.items() if not formula]
     if unexplained:
         found.append(f"No single mistake that is known here gives the numbers of {_list(unexplained)}.")

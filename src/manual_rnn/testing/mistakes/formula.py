@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from manual_rnn.cell import Array
 from manual_rnn.testing.mistakes.terms import Quantities, Quantity
 
@@ -24,6 +26,8 @@ class Formula:
     """How many things are changed in the right equation: a name, an offset, a transposition, a factor."""
     measured: bool = False
     """Whether a number in it was taken from what is to be explained."""
+    fits: Callable[[Observed], bool] | None = None
+    """What numbers must be like, where a mistake does not say which they are: rounding scatters."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,23 @@ class Observed:
     known: Quantities
     ours: Array
     right: Array
+
+
+def _shifted(array: Array, steps: int) -> Array:
+    shifted = np.zeros_like(array)
+    if abs(steps) < len(array):
+        shifted[max(steps, 0) : len(array) + min(steps, 0)] = array[max(-steps, 0) : len(array) - max(steps, 0)]
+    return shifted
+
+
+IN_TIME: dict[str, Callable[[Array], Array]] = {
+    "a step late": lambda array: _shifted(array, 1),
+    "a step early": lambda array: _shifted(array, -1),
+    "a step late, and the last step's stands at the first": lambda array: np.roll(array, 1, axis=0),
+    "a step early, and the first step's stands at the last": lambda array: np.roll(array, -1, axis=0),
+    "in the reverse order of time": lambda array: array[::-1],
+}
+"""What can happen to an array with a row for every step, and the words for it."""
 
 
 def symbol(equation: str) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from manual_rnn import loss
 from manual_rnn.cell import Array
+from manual_rnn.testing.mistakes.formula import Formula, symbol
 from manual_rnn.testing.mistakes.terms import Given, Quantities
 
 
@@ -45,6 +48,29 @@ GRAD_O = [
     Given("w(t) ŷ(t)", lambda known, t: _weight(known, t) * _y_hat(known, t)),
     Given("−w(t) 1_y(t)", lambda known, t: -_weight(known, t) * _one_hot(known, t)),
 ]
+def unshifted(equation: str) -> Iterator[Formula]:
+    """The softmax of o(t) as it is: right until a logit is so large that its exponential is no number any more."""
+    words = f"{symbol(equation)}: the largest logit is not taken off before the exponential, which overflows."
+
+    def in_logarithm(known: Quantities) -> Array:
+        return np.stack([known.case.weights[t] * (_log_sum(known, t) + _of_target(known, t)) for t in known.rows])
+
+    def of_y_hat(known: Quantities) -> Array:
+        hit = [(_overflowing(known, t) * _one_hot(known, t)).sum(-1) for t in known.rows]
+        return np.stack([-known.case.weights[t] * np.log(y_hat) for t, y_hat in zip(known.rows, hit, strict=True)])
+
+    def gradient(known: Quantities) -> Array:
+        return np.stack([_weight(known, t) * (_overflowing(known, t) - _one_hot(known, t)) for t in known.rows])
+
+    for value in {"loss": (in_logarithm, of_y_hat), "grad_o": (gradient,)}.get(equation, ()):
+        yield Formula(words, value)
+
+
+def _overflowing(known: Quantities, t: int) -> Array:
+    exponentials = np.exp(known.nodes["o"][t])
+    return np.asarray(exponentials / exponentials.sum(-1, keepdims=True))
+
+
 INSTEAD: dict[str, list[Given]] = {
     "grad_o": [
         Given("ŷ(t)", _y_hat),

@@ -10,9 +10,11 @@ import numpy as np
 from manual_rnn.cell import Array, Cell
 from manual_rnn.testing.mistakes.equations import initial, stepwise, summed
 from manual_rnn.testing.mistakes.factors import NAMED, constant
-from manual_rnn.testing.mistakes.formula import Formula, Observed, symbol
+from manual_rnn.testing.mistakes.formula import IN_TIME, Formula, Observed, StepFactor, symbol
+from manual_rnn.testing.mistakes.order import in_order_of_time
 from manual_rnn.testing.mistakes.own import formulas_of_own, polynomial
-from manual_rnn.testing.mistakes.replay import Change, Mistake, Replay, Replayed
+from manual_rnn.testing.mistakes.planting import Mistake, as_change
+from manual_rnn.testing.mistakes.replay import Replay
 from manual_rnn.testing.mistakes.steps import formulas_of_steps
 from manual_rnn.testing.mistakes.sums import formulas_of_sum
 from manual_rnn.testing.mistakes.terms import Given, Quantities, Quantity, Term
@@ -31,16 +33,16 @@ def mistakes(replay: Replay, ratios: Mapping[str, float], theirs: Mapping[str, A
         if name in theirs and name in replay.grads:
             seen = [Observed(replay.known, theirs[name], replay.grads[name])]
             for f in formulas_of_sum(equation, term, seen):
-                yield Mistake(f.sentence, {equation: _whole(f)})
+                yield Mistake(f.sentence, {equation: as_change(f)})
     yield from _of_carry(replay)
     for equation in [*(f"grad_{m.node}" for m in cell.maps), *cell.states]:
         for f in formulas_of_own(cell, equation, _seen(replay, equation)):
-            yield Mistake(f.sentence, {equation: _row(f)})
+            yield Mistake(f.sentence, {equation: as_change(f)})
     yield from _derivatives(cell)
     steps = {name: terms for name, terms in _stepwise(replay).items() if name not in _carried_states(cell)}
     for equation, terms in steps.items():
         for f in formulas_of_steps(equation, terms, _seen(replay, equation), rows=_rows):
-            yield Mistake(f.sentence, {equation: _row(f)})
+            yield Mistake(f.sentence, {equation: as_change(f)})
 
 
 def _derivatives(cell: Cell) -> Iterator[Mistake]:
@@ -50,7 +52,7 @@ def _derivatives(cell: Cell) -> Iterator[Mistake]:
             for c in product((-1, 0, 1), repeat=3):
 
                 def change(
-                    known: Replayed, value: Array, t: int | None, c: tuple[int, ...] = c, node: Quantity = node
+                    known: Quantities, value: Array, t: int | None, c: tuple[int, ...] = c, node: Quantity = node
                 ) -> Array:
                     v, incoming = known.at(node, t or 0), known.at(Quantity(cell.states[0], True), t or 0)
                     return np.asarray((c[0] + c[1] * v + c[2] * v**2) * incoming)
@@ -68,7 +70,7 @@ def _simple(replay: Replay, ratios: Mapping[str, float]) -> Iterator[Mistake]:
         measured = [constant(r) for r in dict.fromkeys(float(f"{r:.12g}") for r in ratios.values())]
         for factor in (*NAMED[1:], *measured):
 
-            def scaled(known: Replayed, value: Array, t: int | None, factor: object = factor) -> Array:
+            def scaled(known: Quantities, value: Array, t: int | None, factor: object = factor) -> Array:
                 return np.asarray(value * factor.value(known.case.spec.sizes))  # type: ignore[attr-defined]
 
             yield Mistake(f"{name} is {factor.words}.", {equation: scaled})
@@ -76,13 +78,13 @@ def _simple(replay: Replay, ratios: Mapping[str, float]) -> Iterator[Mistake]:
             yield Mistake(f"{name} is transposed.", {equation: lambda known, value, t: value.T})
     for factor in NAMED[1:]:
 
-        def scaled_too(known: Replayed, value: Array, t: int | None, factor: object = factor) -> Array:
+        def scaled_too(known: Quantities, value: Array, t: int | None, factor: object = factor) -> Array:
             return np.asarray(value * factor.value(known.case.spec.sizes))  # type: ignore[attr-defined]
 
         returned = (*replay.drawn.params, "x", *(f"{state}0" for state in replay.cell.states))
         yield Mistake(f"Every gradient is {factor.words}.", {f"grad_{name}": scaled_too for name in returned})
-    yield Mistake("∇x is a step late.", {"grad_x": lambda known, value, t: _shifted(value, 1)})
-    yield Mistake("∇x is a step early.", {"grad_x": lambda known, value, t: _shifted(value, -1)})
+    for words, moved in IN_TIME.items():
+        yield Mistake(f"∇x is {words}.", {"grad_x": lambda known, value, t, moved=moved: moved(value)})  # type: ignore[misc]
 
 
 def _of_carry(replay: Replay) -> Iterator[Mistake]:
@@ -94,25 +96,30 @@ def _of_carry(replay: Replay) -> Iterator[Mistake]:
         of_start = list(formulas_of_steps(start, initial(cell)[start], seen, rows=lambda known: [-1]))
         same = {_without_name(f, start): f for f in of_start}
         for f in formulas_of_steps(here, _stepwise(replay)[here], seen, rows=_rows):
+            if replay.drawn.sizes.T == 1:
+                break  # nothing is carried to another step: ∇h(0) alone has the term
             if twin := same.get(_without_name(f, here)):
-                yield Mistake(f.sentence, {here: _row(f), start: _whole(twin)})
-            yield Mistake(f.sentence, {here: _row(f)})
+                yield Mistake(f.sentence, {here: as_change(f), start: as_change(twin)})
+            yield Mistake(f.sentence, {here: as_change(f)})
         yield from _cut_carries(replay, state)
+        order = {name: as_change(f) for name in (here, start) for f in in_order_of_time(cell, name)}
+        if order:
+            yield Mistake(next(in_order_of_time(cell, here)).sentence, order)
         if replay.drawn.upstream is not None and state == cell.states[0]:
             yield from _cut_upstream(here)
         for f in of_start:
             words = f.sentence.replace("(t+1)", "(1)").replace("(t)", "(0)")
-            yield Mistake(words, {start: _whole(f)})
+            yield Mistake(words, {start: as_change(f)})
 
 
 def _cut_carries(replay: Replay, state: str) -> Iterator[Mistake]:
     """The carry cut every k steps: state detached between windows, which the derivation does not know."""
     for k in range(1, replay.drawn.sizes.T):
 
-        def cut(known: Replayed, value: Array, t: int | None, k: int = k) -> Array:
+        def cut(known: Quantities, value: Array, t: int | None, k: int = k) -> Array:
             if t is None or (t + 1) % k:
                 return value
-            return known.drawn.upstream[t] if known.drawn.upstream is not None else _from_readout(known, t)
+            return known.upstream[t] if known.upstream is not None else _from_readout(known, t)
 
         words = "never carried back" if k == 1 else f"cut every {k} steps: the gradient goes back within a window only"
         yield Mistake(f"∇{state}: the carry is {words}.", {f"grad_{state}": cut})
@@ -129,8 +136,8 @@ def _cut_upstream(equation: str) -> Iterator[Mistake]:
     }
     for words, factor in masks.items():
 
-        def change(known: Replayed, value: Array, t: int | None, factor: Callable[[int, int], float] = factor) -> Array:
-            upstream = known.drawn.upstream
+        def change(known: Quantities, value: Array, t: int | None, factor: StepFactor = factor) -> Array:
+            upstream = known.upstream
             return value if t is None or upstream is None else value + (factor(t, known.T) - 1) * upstream[t]
 
         yield Mistake(f"∇h: the upstream gradient dh(t) {words}.", {equation: change})
@@ -153,7 +160,7 @@ def _stepwise(replay: Replay) -> dict[str, list[Term]]:
 
 
 def _upstream(known: Quantities, t: int) -> Array:
-    return np.asarray(known.drawn.upstream[t])  # type: ignore[attr-defined]
+    return np.asarray(known.upstream[t])  # type: ignore[index]
 
 
 def _carried_states(cell: Cell) -> list[str]:
@@ -170,27 +177,5 @@ def _rows(known: Quantities) -> list[int]:
     return list(known.rows)
 
 
-def _whole(f: Formula) -> Change:
-    return lambda known, value, t: np.asarray(f.value(known))
-
-
-def _row(f: Formula) -> Change:
-    """A formula at one row, or at all where the pass computes all at once."""
-
-    def change(known: Replayed, value: Array, t: int | None) -> Array:
-        known.rows = range(known.T) if t is None else [t]
-        found = np.asarray(f.value(known))
-        return found if t is None else np.asarray(found[0 if len(found) == 1 else t])
-
-    return change
-
-
 def _without_name(f: Formula, equation: str) -> str:
     return f.sentence.removeprefix("your ").removeprefix(symbol(equation))
-
-
-def _shifted(array: Array, steps: int) -> Array:
-    shifted = np.zeros_like(array)
-    if abs(steps) < len(array):
-        shifted[max(steps, 0) : len(array) + min(steps, 0)] = array[max(-steps, 0) : len(array) - max(steps, 0)]
-    return shifted

@@ -17,7 +17,7 @@ from manual_rnn.testing.mistakes.terms import Quantities, Quantity
 
 Leaf = Quantity | Symbol
 """A quantity on the tapes; or the symbol of what has come to a node's gradient, which is on no tape."""
-FUNCTIONS: tuple[Callable[[Array], Array], ...] = (np.tanh, sigmoid, np.negative)
+FUNCTIONS: dict[str, Callable[[Array], Array]] = {"tanh": np.tanh, "σ": sigmoid, "−": np.negative}
 
 
 def gives_the_right_numbers(value: Callable[[Quantities], Array], seen: Sequence[Observed]) -> bool:
@@ -93,6 +93,8 @@ def formulas_of_own(cell: Cell, equation: str, seen: Sequence[Observed]) -> Iter
     left out, a polynomial.
     """
     right = OwnEquation.of(cell, equation)
+    if equation.startswith("grad_"):
+        yield from _without_derivative(cell, equation)
     if right is not None and gives_the_right_numbers(right.value, seen):
         name = symbol(equation)
         for sentence, edited, count in _edits(right, seen[0].known):
@@ -101,7 +103,7 @@ def formulas_of_own(cell: Cell, equation: str, seen: Sequence[Observed]) -> Iter
     elif right is not None:
         yield from _repairs(right, seen[0].known)
     if equation.startswith("grad_"):
-        yield from _of_incoming(cell, equation, seen)
+        yield from _polynomials(cell, equation, seen)
 
 
 def _edits(right: OwnEquation, known: Quantities) -> Iterator[tuple[str, Expression, int]]:
@@ -116,7 +118,7 @@ def _edits(right: OwnEquation, known: Quantities) -> Iterator[tuple[str, Express
             changed = _replaced(right.expression, leaf, other)
             near = _near(right, leaf, other)
             yield f"has {other} where the derivation has {target}", changed, 1 if near else 2
-        for function in FUNCTIONS:
+        for function in FUNCTIONS.values():
             inside = Call(function, (leaf,))
             changed = _replaced(right.expression, leaf, inside)
             yield f"has {right.words(inside)} where the derivation has {target}", changed, 1
@@ -257,15 +259,19 @@ def _repairs(wrong: OwnEquation, known: Quantities) -> Iterator[Formula]:
             )
 
 
-def _of_incoming(cell: Cell, equation: str, seen: Sequence[Observed]) -> Iterator[Formula]:
-    """The incoming gradient as it is, or times a polynomial of second degree in one node, fitted to one case."""
-    name = symbol(equation)
+def _without_derivative(cell: Cell, equation: str) -> Iterator[Formula]:
     for state in cell.states:
         incoming = Quantity(cell.full(state), gradient=True)
         yield Formula(
-            f"your {name}(t) is {incoming}: the derivative of the activation is missing.",
+            f"your {symbol(equation)}(t) is {incoming}: the derivative of the activation is missing.",
             lambda known, q=incoming: np.stack([known.at(q, t) for t in known.rows]),  # type: ignore[misc]
         )
+
+
+def _polynomials(cell: Cell, equation: str, seen: Sequence[Observed]) -> Iterator[Formula]:
+    """The incoming gradient times a polynomial of second degree in one node, its coefficients fitted to one case."""
+    for state in cell.states:
+        incoming = Quantity(cell.full(state), gradient=True)
         nodes = [Quantity(cell.full(n)) for n in cell.nodes]
         before = [Quantity(cell.full(n), offset=-1) for n in cell.states]
         for node in [*nodes, *before]:
@@ -277,7 +283,7 @@ def _of_incoming(cell: Cell, equation: str, seen: Sequence[Observed]) -> Iterato
             fitted, *_ = np.linalg.lstsq(powers(seen[0].known).reshape(-1, 3), seen[0].ours.ravel(), rcond=None)
             simple = np.round(4 * fitted) / 4  # quarters are what a hand writes
             yield Formula(
-                f"your {name} is ({polynomial(simple, str(node))}) {incoming}.",
+                f"your {symbol(equation)} is ({polynomial(simple, str(node))}) {incoming}.",
                 lambda known, powers=powers, c=simple: powers(known) @ c,  # type: ignore[misc]
                 measured=True,
             )
@@ -289,3 +295,37 @@ def polynomial(coefficients: Array, variable: str) -> str:
     parts = [(c, p) for c, p in zip(coefficients, powers, strict=True) if c]
     words = " ".join(f"{'−' if c < 0 else '+'} {'' if abs(c) == 1 and p else f'{abs(c):g}'}{p}" for c, p in parts)
     return words.removeprefix("+ ").replace("− ", "−", 1) if words.startswith("− ") else words.removeprefix("+ ")
+
+
+def with_another(cell: Cell, equation: str, take: str, instead: str, through: str = "") -> Value | None:
+    """A cell's own equation with a node of its step exchanged for another, or for a function of it.
+
+    None where the equation does not read that node.
+    """
+    right = OwnEquation.of(cell, equation)
+    leaves = [] if right is None else [leaf for leaf in right.leaves() if leaf == Symbol("node", take)]
+    if right is None or not leaves:
+        return None
+    other: object = Quantity(cell.full(instead))
+    if through:
+        other = Call(FUNCTIONS[through], (Quantity(cell.full(instead)),))  # type: ignore[arg-type]
+    return right.value_of(_replaced(right.expression, leaves[0], other))
+
+
+def without_derivative(cell: Cell, equation: str) -> Value | None:
+    """A cell's own equation without the factor that is an activation's derivative; None where there is no such."""
+    right = OwnEquation.of(cell, equation)
+    if right is None:
+        return None
+    changed = _structural(right, right.expression, lambda part: part)
+    found = [edited for sentence, edited, _ in changed if sentence.startswith("the derivative of the activation")]
+    return right.value_of(found[0]) if found else None
+
+
+def activation_of(cell: Cell, map_node: str) -> tuple[str, str] | None:
+    """The node that is a function of a map alone, and that function's name: i and σ of the map a_i."""
+    for name, expression in own(cell).items():
+        match recognised(expression):
+            case Call(function, (Symbol("node", node),)) if node == map_node and function in FUNCTIONS.values():
+                return cell.own(name) or name, NAMES[function]
+    return None

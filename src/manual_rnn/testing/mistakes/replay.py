@@ -1,13 +1,9 @@
-"""The right derivation, replayed with one mistake in it: what a pass that exposes only its results is explained by.
-
-A tape puts the mistaken value of one equation in the place of the right one, and the pass goes on with it, so that
-everything that follows is wrong in the way in which the user's code is wrong.
-"""
+"""The right derivation, replayed with one mistake in it: what a pass that exposes only its results is explained by."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -15,56 +11,23 @@ import numpy.typing as npt
 from manual_rnn.bptt import forward_and_backward, go_back, unroll
 from manual_rnn.cell import Array, Cell
 from manual_rnn.tape import Tape
+from manual_rnn.testing.mistakes.planting import Mistake, PlantedTape
 from manual_rnn.testing.mistakes.terms import Quantities
 from manual_rnn.testing.passes.regimes import Drawn
 
-Change = Callable[["Replayed", Array, int | None], Array]
-"""The mistaken value of an equation from the tapes so far, the right value, and the row (None: all rows at once)."""
+NO_MISTAKE = Mistake("", {})
 
 
-class Replayed(Quantities):
-    """The tapes of a replay as far as it has come; zeros where it has not."""
+class RoomyTape(Tape):
+    """Has room for every node from the start: a mistake may read what is not computed yet, and finds zeros."""
 
-    def __init__(self, cell: Cell, drawn: Drawn, nodes: Tape, grads: Tape):
-        super().__init__(cell, replace(drawn.case, x=drawn.case.for_oracle()["x"]), nodes, grads)
-        self.drawn = drawn
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """One mistake: a sentence, and by equation (grad_h, h, …) what stands there instead."""
-
-    sentence: str
-    changes: Mapping[str, Change]
-
-
-class MistakenTape(Tape):
-    """Has room for every node from the start, and puts mistaken values in place."""
-
-    def __init__(self, like: Tape, prefix: str) -> None:
+    def __init__(self, like: Tape) -> None:
         super().__init__(like.T)
         self._arrays = {name: np.zeros_like(like[name]) for name in like}
-        self._prefix = prefix
-        self.mistake: Mistake | None = None
-        self.known: Replayed | None = None
 
     def reserve_state(self, name: str, initial: Array, dtype: npt.DTypeLike) -> None:
         super().reserve_state(name, initial, dtype)
         self._arrays[name][:] = 0
-
-    def tap(self, name: str, value: Array) -> Array:
-        return super().tap(name, self._mistaken(name, value, self.t))
-
-    def tap_all(self, name: str, values: Array) -> Array:
-        return super().tap_all(name, self._mistaken(name, values, None))
-
-    def _mistaken(self, name: str, value: Array, t: int | None) -> Array:
-        change = self.mistake.changes.get(f"{self._prefix}{name}") if self.mistake else None
-        if change is None or self.known is None:
-            return value
-        self._arrays[name][... if t is None else t] = value  # a change may start from the right value
-        wrong = change(self.known, value, t)
-        return wrong if wrong.shape == value.shape else np.full_like(value, np.nan)
 
 
 @dataclass(frozen=True)
@@ -85,18 +48,19 @@ class Replay:
         return cls(cell, drawn, nodes, grads)
 
     @property
-    def known(self) -> Replayed:
+    def known(self) -> Quantities:
         """The quantities of the right run."""
-        return Replayed(self.cell, self.drawn, self.nodes, self.grads)
+        return Quantities(self.cell, self.drawn.case, self.nodes, self.grads, self.drawn.upstream)
 
-    def gradients(self, mistake: Mistake | None) -> Mapping[str, Array] | Tape:
+    def gradients(self, mistake: Mistake = NO_MISTAKE) -> Mapping[str, Array] | Tape:
         """The gradients by our names that code with this mistake would give."""
-        nodes, grads = MistakenTape(self.nodes, ""), MistakenTape(self.grads, "grad_")
-        known = Replayed(self.cell, self.drawn, nodes, grads)
-        for tape in (nodes, grads):
-            tape.known, tape.mistake = known, mistake
+        nodes, grads = RoomyTape(self.nodes), RoomyTape(self.grads)
+        known = Quantities(self.cell, self.drawn.case, nodes, grads, self.drawn.upstream)
         with np.errstate(all="ignore"):
-            _run(self.cell, self.drawn, nodes, grads)
+            _run(
+                self.cell, self.drawn,
+                PlantedTape(nodes, "", mistake, known), PlantedTape(grads, "grad_", mistake, known),
+            )  # fmt: skip
         return grads
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from manual_rnn.cell import Array
 from manual_rnn.testing.mistakes.formula import Formula, Observed, StepFactor, quantities, symbol
 from manual_rnn.testing.mistakes.loss_terms import INSTEAD
-from manual_rnn.testing.mistakes.terms import Linear, Quantities, Term, edits
+from manual_rnn.testing.mistakes.terms import Linear, Quantities, Term, at_other_steps, edits
 
 
 def formulas_of_steps(
@@ -100,3 +101,5 @@ def _instead_of(term: Term, equation: str, known: Quantities) -> Iterator[Term]:
                     continue
                 if fits and variant != term:
                     yield variant
+    if not equation.endswith("0"):  # the initial state's has one step
+        yield from (replace(term, quantity=quantity) for quantity in at_other_steps(term.quantity))

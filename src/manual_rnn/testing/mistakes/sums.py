@@ -9,7 +9,7 @@ import numpy as np
 from manual_rnn.cell import Array
 from manual_rnn.testing.mistakes.factors import NAMED, Factor, constant
 from manual_rnn.testing.mistakes.formula import Formula, Observed, StepFactor, Value, quantities, symbol
-from manual_rnn.testing.mistakes.terms import Outer, Quantities, edits
+from manual_rnn.testing.mistakes.terms import Outer, Quantities, at_other_steps, edits
 
 
 def formulas_of_sum(equation: str, term: Outer, seen: Sequence[Observed]) -> Iterator[Formula]:
@@ -37,9 +37,11 @@ def _outer_variants(term: Outer, known: Quantities) -> Iterator[Outer]:
     rights = [term.right] if term.right.name == "1" else list(quantities(known))
     lefts = [q for q in quantities(known) if q.gradient]
     for left in sorted(lefts, key=lambda q: q != term.left):
-        for right in sorted(rights, key=lambda q: q != term.right):
+        for right in sorted(rights, key=lambda q: (q != term.right, q.name != term.right.name)):
             for transposed in (False, True) if term.right.name != "1" else (False,):
                 yield Outer(left, right, transposed)
+    yield from (Outer(term.left, right) for right in at_other_steps(term.right))
+    yield from (Outer(left, term.right) for left in at_other_steps(term.left))
 
 
 def _masked_sum(term: Outer, known: Quantities, keep: StepFactor) -> Array:

@@ -8,7 +8,7 @@ itself from the quantities that stand on the tapes.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -21,8 +21,16 @@ from manual_rnn.testing.problem import Case
 class Quantities:
     """All that an equation can be made of: nodes, gradients and inputs at any step, zero beyond the ends."""
 
-    def __init__(self, cell: Cell, case: Case, nodes: Mapping[str, Array] | Tape, grads: Mapping[str, Array] | Tape):
-        self.cell, self.case, self.nodes, self.grads = cell, case, nodes, grads
+    def __init__(
+        self,
+        cell: Cell,
+        case: Case,
+        nodes: Mapping[str, Array] | Tape,
+        grads: Mapping[str, Array] | Tape,
+        upstream: Array | None = None,
+    ) -> None:
+        """``upstream`` is what comes to ∇h from above where there is no readout."""
+        self.cell, self.case, self.nodes, self.grads, self.upstream = cell, case, nodes, grads, upstream
         self._initial = {cell.full(name): array for name, array in case.initial.items()}
         self.x = case.for_oracle()["x"]
         self.T = case.spec.sizes.T
@@ -47,9 +55,11 @@ class Quantities:
 
     def at(self, quantity: Quantity, t: int) -> Array:
         """A quantity at row t + its offset, (B, n)."""
-        row = t + quantity.offset
         if quantity.name == "1":
             return np.ones((self.case.spec.sizes.B, 1), self.x.dtype)
+        row = (self.T - 1 - t if quantity.reversed else t) + quantity.offset
+        if quantity.wraps:
+            row %= self.T
         if row == -1 and not quantity.gradient and quantity.name in self._initial:
             return self._initial[quantity.name]
         if not 0 <= row < self.T:
@@ -83,17 +93,33 @@ class Quantity:
     name: str
     gradient: bool = False
     offset: int = 0
+    wraps: bool = False
+    """Whether a step beyond an end is one at the other end, as Python's index −1 and np.roll have it."""
+    reversed: bool = False
+    """Whether the steps are read from the last to the first."""
 
     def __str__(self) -> str:
         if self.name == "1":
             return "1"
-        when = f"t{self.offset:+d}".replace("-", "−") if self.offset else "t"
+        when, offset = ("τ", self.offset + 1) if self.reversed else ("t", self.offset)
+        when += f"{offset:+d}".replace("-", "−") if offset else ""
+        when += " mod τ" if self.wraps else "−t" if self.reversed else ""
         return f"{'∇' if self.gradient else ''}{self.name.removeprefix('cell.')}({when})"
+
+
+def at_other_steps(quantity: Quantity) -> list[Quantity]:
+    """The same quantity read round the end of the sequence, or backwards in time."""
+    if quantity.name == "1":
+        return []
+    around = [replace(quantity, offset=offset, wraps=True) for offset in (-1, 1)]
+    return around + [replace(quantity, offset=offset, reversed=True) for offset in dict.fromkeys((0, quantity.offset))]
 
 
 def edits(first: Quantity, second: Quantity) -> int:
     """How many things one has to change in a quantity to make it another."""
-    return (first.name != second.name) + (first.gradient != second.gradient) + (first.offset != second.offset)
+    step = (first.offset, first.wraps) != (second.offset, second.wraps)
+    other = (first.reversed != second.reversed) + (first.gradient != second.gradient)
+    return step + other + (first.name != second.name)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from manual_rnn.testing.oracles import finite_differences as differences
 from manual_rnn.testing.oracles.estimate import Estimate, norm
 from manual_rnn.testing.passes.calling import UserFailure, as_array, call
 
-TIME_LIMIT = 60.0
+Upstream = Array | Sequence[Array] | None
 LIBRARIES = frozenset({"numpy", "scipy", *sys.stdlib_module_names})
 """Whose functions are left as they are."""
 
@@ -42,11 +42,14 @@ class OwnForward:
     forward: Callable[..., Any]
     notes: list[str] = field(default_factory=list)
     """Sentences on what had to be done otherwise; empty where the complex step serves."""
+    source = "the complex step of your own forward pass"
 
     def gradients(
-        self, arrays: Mapping[str, Array], upstream: Array | None, names: Sequence[str]
+        self, arrays: Mapping[str, Array], upstream: Upstream, names: Sequence[str]
     ) -> dict[str, Estimate]:
         """The gradient of ⟨upstream, forward(**arrays)⟩ for each name; of what forward returns where there is none.
+
+        Several upstream gradients belong to the first arrays that forward returns: ⟨grad_h, h⟩ + ⟨grad_c, c⟩.
 
         Raises:
             UserFailure: the forward raises with real numbers, or returns an array of another shape.
@@ -57,7 +60,16 @@ class OwnForward:
             return self._imaginary(arrays, upstream, names)
         return self._differences(arrays, upstream, names)
 
-    def _try(self, arrays: Mapping[str, Array], upstream: Array | None, names: Sequence[str]) -> bool:
+    def values(self, arrays: Mapping[str, Array], count: int) -> list[Array]:
+        """The first arrays that forward returns, from real numbers.
+
+        Raises:
+            UserFailure: the forward raises, or returns fewer.
+        """
+        copies = {name: array.copy() for name, array in arrays.items()}
+        return _first(call(self.forward, copies, what="forward", time_limit=None).value, count)
+
+    def _try(self, arrays: Mapping[str, Array], upstream: Upstream, names: Sequence[str]) -> bool:
         """Whether complex numbers go through, and give what finite differences give."""
         slopes = self._differences(arrays, upstream, names)  # real numbers must go through in any case
         try:
@@ -79,9 +91,9 @@ class OwnForward:
         return True
 
     def _imaginary(
-        self, arrays: Mapping[str, Array], upstream: Array | None, names: Sequence[str]
+        self, arrays: Mapping[str, Array], upstream: Upstream, names: Sequence[str]
     ) -> dict[str, Estimate]:
-        at, fixed = _split(arrays)
+        at, fixed = _split(arrays, names)
         signs = {name: np.where(np.arange(a.size) % 3, 1, -1).reshape(a.shape) for name, a in at.items()}
         nudged = {name: a + np.spacing(np.abs(a)) * signs[name] for name, a in at.items()}
         losses = self._losses(with_complex_arrays(self.forward), fixed, upstream)
@@ -92,13 +104,13 @@ class OwnForward:
                 warnings.simplefilter("error", np.exceptions.ComplexWarning)
                 return {n: imaginary.estimate_of(n, losses, at, nudged, eta * _scale(at[n]), np.inf) for n in names}
 
-        found: dict[str, Estimate] = call(all_entries, {}, what="forward", time_limit=TIME_LIMIT).value
+        found: dict[str, Estimate] = call(all_entries, {}, what="forward", time_limit=None).value
         return found
 
     def _differences(
-        self, arrays: Mapping[str, Array], upstream: Array | None, names: Sequence[str]
+        self, arrays: Mapping[str, Array], upstream: Upstream, names: Sequence[str]
     ) -> dict[str, Estimate]:
-        at, fixed = _split(arrays)
+        at, fixed = _split(arrays, names)
         losses = self._losses(self.forward, fixed, upstream)
 
         def all_entries() -> dict[str, Estimate]:
@@ -106,28 +118,29 @@ class OwnForward:
                 noise = differences.noise_of(losses, at, np.ones(1))
                 return {n: differences.estimate_of(losses, at, n, noise, np.inf) for n in names}
 
-        found: dict[str, Estimate] = call(all_entries, {}, what="forward", time_limit=TIME_LIMIT).value
+        found: dict[str, Estimate] = call(all_entries, {}, what="forward", time_limit=None).value
         return found
 
     @staticmethod
     def _losses(
-        forward: Callable[..., Any], fixed: Mapping[str, Array], upstream: Array | None
+        forward: Callable[..., Any], fixed: Mapping[str, Array], upstream: Upstream
     ) -> Callable[[Mapping[str, Array]], Array]:
         def losses(at: Mapping[str, Array]) -> Array:
             returned = forward(**{name: array.copy() for name, array in {**fixed, **at}.items()})
-            if isinstance(returned, tuple):  # (h, cache)
-                returned = returned[0]
             if upstream is None:
-                loss = as_array(returned, "what forward returns")
+                (loss,) = _first(returned, 1)
                 if loss.size != 1:
                     raise UserFailure(f"forward returned an array of the shape {loss.shape}; expected its loss.")
                 return loss.reshape(1)
-            h = as_array(np.stack(returned) if isinstance(returned, list) else returned, "what forward returns")
-            if h.shape != upstream.shape:
-                raise UserFailure(
-                    f"forward returned an array of the shape {h.shape}; expected h at every step, {upstream.shape}."
-                )
-            return np.asarray(upstream * h)
+            above = [upstream] if isinstance(upstream, np.ndarray) else upstream
+            products = []
+            for grad, h in zip(above, _first(returned, len(above)), strict=True):
+                if h.shape != grad.shape:
+                    raise UserFailure(
+                        f"forward returned an array of the shape {h.shape}; expected h at every step, {grad.shape}."
+                    )
+                products.append((grad * h).reshape(-1))
+            return np.concatenate(products)
 
         return losses
 
@@ -146,9 +159,21 @@ def complex_step(forward: Callable[..., Any]) -> OwnForward:
     return OwnForward(forward)
 
 
-def _split(arrays: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
-    """What can be moved, in float64, and the integers that cannot."""
-    at = {n: a.astype(np.float64) for n, a in arrays.items() if np.issubdtype(a.dtype, np.floating)}
+def _first(returned: Any, count: int) -> list[Array]:
+    """The first arrays of what a forward returned: (h, cache) begins with one, (h, c, cache) with two.
+
+    Raises:
+        UserFailure: there are fewer.
+    """
+    parts = returned if isinstance(returned, tuple) else (returned,)
+    if len(parts) < count:
+        raise UserFailure(f"forward returned {len(parts)} of the {count} arrays that have an upstream gradient.")
+    return [as_array(np.stack(p) if isinstance(p, list) else p, "what forward returns") for p in parts[:count]]
+
+
+def _split(arrays: Mapping[str, Array], names: Sequence[str]) -> tuple[dict[str, Array], dict[str, Array]]:
+    """What has a gradient, in float64, and what stands still: tokens, targets, a mask."""
+    at = {name: arrays[name].astype(np.float64) for name in names}
     return at, {n: a for n, a in arrays.items() if n not in at}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from manual_rnn.testing.passes.regimes import Drawn
 from manual_rnn.testing.passes.target import Target
+from manual_rnn.testing.report import FamilyCount, Worst
 
 OUTCOMES = ("right", "right, in another convention", "not returned", "undecided", "wrong")
 
@@ -30,6 +31,10 @@ class Check:
     """Blocks, one a time step and sequence or one an array, that were decided, over all cases."""
     ill_conditioned: int = 0
     undecided: int = 0
+    details: str = ""
+    """The traceback of the user's own code, where it failed."""
+    worst: Worst | None = None
+    """Where the largest error stands; the index of a parameter is that into your array."""
 
     @property
     def agree(self) -> bool:
@@ -38,7 +43,12 @@ class Check:
     def raise_if_wrong(self) -> None:
         """Raises WrongBackward with the message, unless all is right."""
         if not self.agree:
-            raise WrongBackward(f"{self.name}: {self.message}")
+            raise WrongBackward(f"{self.name}: {self.said}")
+
+    @property
+    def said(self) -> str:
+        """The message, and the traceback below it."""
+        return f"{self.message}\n{self.details}" if self.details else self.message
 
     def __str__(self) -> str:
         return self.name
@@ -54,6 +64,8 @@ class Check:
             "decided": self.decided,
             "ill_conditioned": self.ill_conditioned,
             "undecided": self.undecided,
+            "details": self.details,
+            "worst": self.worst.as_dict() if self.worst else None,
         }
 
 
@@ -64,8 +76,10 @@ class BackwardReport:
     target: Target
     gradients: tuple[Check, ...]
     preflight: tuple[Check, ...]
-    cases: Mapping[str, int]
-    """How many cases of each regime were judged."""
+    families: Mapping[str, FamilyCount]
+    """By regime, how many cases were judged, and what they could not decide."""
+    shapes: int
+    max_length: int
     first_divergence: str = ""
     """Where, on the way back, the first number is off, in the smallest case that fails."""
     diagnosis: tuple[str, ...] = ()
@@ -75,6 +89,11 @@ class BackwardReport:
     """Three lines that show the failure."""
     notes: tuple[str, ...] = field(default=())
     """What the check could not see here, or had to do otherwise."""
+
+    @property
+    def cases(self) -> dict[str, int]:
+        """How many cases of each regime were judged."""
+        return {regime: count.examples for regime, count in self.families.items()}
 
     @property
     def checks(self) -> tuple[Check, ...]:
@@ -104,7 +123,7 @@ class BackwardReport:
             "version": 1,
             "agree": self.agree,
             "loss": self.target.loss,
-            "cases": dict(self.cases),
+            "cases": self.cases,
             "gradients": [check.as_dict() for check in self.gradients],
             "preflight": [check.as_dict() for check in self.preflight],
             "wrong": self.wrong,
@@ -119,8 +138,9 @@ class BackwardReport:
     def __str__(self) -> str:
         count = sum(self.cases.values())
         cases = f"{count} cases ({', '.join(f'{n} {regime}' for regime, n in self.cases.items())})"
-        lines = [f"The backward pass {'agrees' if self.agree else 'does NOT agree'}, over {cases}."]
-        lines += [f"  {c.name}: {c.message}" for c in self.preflight if not c.agree]
+        what = "step" if self.target.layout.step else "backward pass"
+        lines = [f"The {what} {'agrees' if self.agree else 'does NOT agree'}, over {cases}."]
+        lines += [f"  {c.name}: {c.said}" for c in self.preflight if not c.agree]
         lines += [f"  {c.name:<12} {c.outcome}: {c.message}" for c in self.gradients]
         lines += [self.first_divergence] if self.first_divergence else []
         lines += [f"Diagnosis: {sentence}" for sentence in self.diagnosis]

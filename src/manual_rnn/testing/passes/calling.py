@@ -4,38 +4,68 @@ from __future__ import annotations
 
 import contextlib
 import io
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from manual_rnn.cell import Array
+from manual_rnn.tracebacks import is_own, own_traceback, raised_by_us
+
+MUCH = 100_000
+"""Characters printed in one call, from which on a print without end is the likely cause of a hang."""
+KEPT_OUTPUT = 1000
+"""Characters of what a call prints that are kept: the first ones. An endless print costs no memory."""
 
 
 class UserFailure(Exception):
-    """A user's function did not give what was asked of it; the sentence says what, its own traceback stands below."""
+    """A user's function did not give what was asked of it: a sentence, and its own traceback where there is one."""
+
+    def __init__(self, sentence: str, details: str = "") -> None:
+        super().__init__(f"{sentence}\n{details}" if details else sentence)
+        self.sentence, self.details = sentence, details
+
+
+class Hung(UserFailure):
+    """It did not come back in time. Its thread cannot be ended: it runs on until the process ends."""
 
 
 @dataclass(frozen=True)
 class Called:
-    """What a call gave, and what it printed."""
+    """What a call gave, and the beginning of what it printed."""
 
     value: Any
     printed: str
 
 
-def call(function: Callable[..., Any], arguments: Mapping[str, Any], *, what: str, time_limit: float) -> Called:
+class _Beginning(io.TextIOBase):
+    """A stream that keeps the beginning of what is written to it, and counts the rest."""
+
+    def __init__(self) -> None:
+        self.text, self.count = "", 0
+
+    def write(self, text: str) -> int:
+        self.text += text[: KEPT_OUTPUT - len(self.text)]
+        self.count += len(text)
+        return len(text)
+
+
+def call(
+    function: Callable[..., Any], arguments: Mapping[str, Any], *, what: str, time_limit: float | None
+) -> Called:
     """Calls a function with arguments by keyword, in a thread of its own, so that a hang ends in a sentence.
 
     Raises:
-        UserFailure: it raised, called sys.exit, or did not come back within ``time_limit`` seconds. A thread that
-            hangs cannot be ended: it runs on until the process ends.
+        Hung: it did not come back within ``time_limit`` seconds; None waits for ever.
+        UserFailure: it raised, or called sys.exit.
     """
     outcome: dict[str, Any] = {}
-    printed = io.StringIO()
+    printed = _Beginning()
 
     def run() -> None:
         try:
@@ -49,14 +79,28 @@ def call(function: Callable[..., Any], arguments: Mapping[str, Any], *, what: st
         thread.start()
         thread.join(time_limit)
     if thread.is_alive():
-        raise UserFailure(f"{what} did not come back within {time_limit:g} seconds")
+        at, below = _where(thread)
+        printing = " while it printed without end" if printed.count > MUCH else ""
+        raise Hung(f"{what} did not come back within {time_limit:g} seconds{printing}{at}", below)
     if "error" in outcome:
         error = outcome["error"]
+        if isinstance(error, UserFailure):  # a call within the call has said what; which call it was within is ours
+            raise type(error)(f"{what} did not go through: {error.sentence}", error.details) from error
         did = "called sys.exit()" if isinstance(error, SystemExit) else f"raised {type(error).__name__}: {error}"
-        frames = error.__traceback__.tb_next if error.__traceback__ else None  # without ours
-        below = "".join(traceback.format_exception(type(error), error, frames)).rstrip()
-        raise UserFailure(f"{what} {did}\n{below}") from error
-    return Called(outcome["value"], printed.getvalue())
+        error.__traceback__ = error.__traceback__.tb_next if error.__traceback__ else None  # without ours
+        raise UserFailure(f"{what} {did}", "" if raised_by_us(error) else own_traceback(error)) from error
+    return Called(outcome["value"], printed.text)
+
+
+def _where(thread: threading.Thread) -> tuple[str, str]:
+    """(the place as a phrase, the user's part of the stack) of a thread that hangs."""
+    innermost = sys._current_frames().get(thread.ident or 0)
+    frames = [frame for frame in traceback.extract_stack(innermost) if is_own(frame.filename)]
+    if innermost is None or not frames:
+        return "", ""
+    last = frames[-1]
+    below = "Where it was (most recent call last):\n" + "".join(traceback.format_list(frames)).rstrip()
+    return f", at line {last.lineno} of {Path(last.filename).name}, in {last.name}", below
 
 
 def as_array(value: Any, what: str) -> Array:
@@ -83,8 +127,9 @@ def as_array(value: Any, what: str) -> Array:
     return array
 
 
-def gradients_by_name(returned: Any, names: list[str]) -> tuple[dict[str, Array], list[str]]:
-    """The gradients among what a backward returned, by the names of the arrays, and the names that mean nothing.
+def gradients_by_name(returned: Any, names: list[str]) -> tuple[dict[str, Array], dict[str, Array | None]]:
+    """The gradients among what a backward returned, by the names of the arrays; and what has a name of no array, None
+    where it cannot be read as one.
 
     Raises:
         UserFailure: it is no mapping, or a gradient is no array.
@@ -94,12 +139,14 @@ def gradients_by_name(returned: Any, names: list[str]) -> tuple[dict[str, Array]
         raise UserFailure(f"backward returned {_kind(returned)}; expected the gradients by name{hint}")
     known = {prefix + name: name for name in names for prefix in ("", "d", "grad_")}
     found: dict[str, Array] = {}
-    unknown: list[str] = []
+    unknown: dict[str, Array | None] = {}
     for key, value in returned.items():
         if key in known:
             found[known[key]] = as_array(value, f"the gradient of {known[key]}")
         else:
-            unknown.append(str(key))
+            unknown[str(key)] = None
+            with contextlib.suppress(UserFailure):
+                unknown[str(key)] = as_array(value, str(key))
     return found, unknown
 
 

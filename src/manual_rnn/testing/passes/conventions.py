@@ -1,12 +1,13 @@
 """Right, in another convention: what is wrong as it was declared, and right when one reads it otherwise.
 
 A convention holds throughout: all matrices are transposed, every gradient is a mean. Where it holds for some arrays
-only, it is a mistake, and stays one.
+only, it is a mistake, and stays one. A split bias, as PyTorch's b_ih + b_hh, is two names that both have the
+gradient of their sum.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -55,13 +56,48 @@ class Convention:
 
 def in_another_convention(target: Target, seen: Sequence[Seen], gradients: Sequence[Check]) -> list[Check]:
     """The verdicts, those replaced that are right in the one convention that makes all returned gradients right."""
+    split = split_biases(target, seen)
+    gradients = [_split(check, split) for check in gradients]
     if not any(check.outcome == "wrong" for check in gradients):
-        return list(gradients)
+        return gradients
     for transposed, exchanged, mean in product((False, True), (False, True), (AS_DECLARED, *MEANS)):
         convention = Convention(transposed, exchanged, mean)
         if (transposed or exchanged or mean is not AS_DECLARED) and _makes_all_right(target, seen, convention):
             return [_renamed(target, seen[0], check, convention) for check in gradients]
-    return list(gradients)
+    return gradients
+
+
+def split_biases(target: Target, seen: Sequence[Seen]) -> dict[str, list[str]]:
+    """By the name of a bias, the two or more returned names that have its gradient in every case, undeclared."""
+    if not seen:
+        return {}
+    vectors = [n for n, found in seen[0].truth.items() if block_axes(target, n) == 0 and found.value.ndim == 1]
+    biases = [n for n in vectors if not any(n in s.wrong(target) for s in seen)]
+    found = {b: [u for u in seen[0].answered.unknown if _is_gradient_of(target, seen, u, b)] for b in biases}
+    # One name that is not the bias's own is a wrong name, and no part of a sum.
+    named = {b: [*((b,) if b in seen[0].answered.returned else ()), *names] for b, names in found.items() if names}
+    return {bias: names for bias, names in named.items() if len(names) > 1}
+
+
+def _is_gradient_of(target: Target, seen: Sequence[Seen], unknown: str, bias: str) -> bool:
+    decided = False
+    for s in seen:
+        array = s.answered.unknown.get(unknown)
+        if array is None or array.shape != s.answered.given[bias].shape:
+            return False
+        found = blocks(target.layout.to_ours(bias, array), s.truth[bias], 0, target.dtype)
+        if found.wrong.any():
+            return False
+        decided = decided or bool(found.decided.any())
+    return decided
+
+
+def _split(check: Check, split: Mapping[str, Sequence[str]]) -> Check:
+    names = split.get(check.name.removeprefix("grad_"))
+    if check.outcome != "wrong" or not names:
+        return check
+    words = f"a split bias: {' and '.join(names)} are each the gradient of their sum"
+    return Check(check.name, "right, in another convention", words)
 
 
 def _makes_all_right(target: Target, seen: Sequence[Seen], convention: Convention) -> bool:

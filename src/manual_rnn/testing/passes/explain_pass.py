@@ -10,9 +10,12 @@ import numpy as np
 from manual_rnn.cell import Array
 from manual_rnn.tape import Tape
 from manual_rnn.testing.mistakes.of_a_pass import mistakes
-from manual_rnn.testing.mistakes.replay import Mistake, Replay
+from manual_rnn.testing.mistakes.planting import Mistake
+from manual_rnn.testing.mistakes.replay import Replay
+from manual_rnn.testing.mistakes.terms import Quantities
 from manual_rnn.testing.oracles.estimate import Estimate
 from manual_rnn.testing.passes.blocks import blocks
+from manual_rnn.testing.passes.explain_ragged import mistakes_of_a_mask
 from manual_rnn.testing.passes.seen import Seen, block_axes
 from manual_rnn.testing.passes.target import Target
 from manual_rnn.testing.passes.truncation import truncated
@@ -41,34 +44,56 @@ def explain_pass(target: Target, seen: Sequence[Seen], *, seconds: float = SECON
     first = failing[0]
     others = [s for s in usable if s is not first]
     for k in _truncations(target, first):
-        if all(_gives(target, s, truncated(cell, s.drawn, k)) for s in (first, *others)):
-            declared = f"truncation={target.truncation} was" if target.truncation else f"truncation={k} is to be"
-            return [f"This is truncated BPTT: each step's loss goes back through {k} steps only ({declared} declared)."]
+        if all(gives(target, s, truncated(cell, s.drawn, k)) for s in (first, *others)):
+            return [of_truncation(target, k)]
     if target.truncation:
-        full = all(_gives(target, s, replays[id(s)].gradients(None)) for s in usable)
-        declared = f"truncation={target.truncation} was declared"
-        return [f"Nothing is truncated: these are the whole gradients ({declared})."] if full else []
+        full = all(gives(target, s, replays[id(s)].gradients()) for s in usable)
+        return [of_truncation(target, None)] if full else []
+    for sentence, gradients in mistakes_of_a_mask(cell, target.loss) if target.ragged else ():
+        if all(gives(target, s, gradients(s.drawn)) for s in (first, *others)):
+            return [sentence]
     ratios = _ratios(target, min(failing, key=lambda s: s.drawn.sizes))  # T = 1 shows a factor best
     for mistake in _candidates(target, seen, first, replays[id(first)], ratios):
         if time.monotonic() > until:
             return [f"No mistake that was tried in {seconds:g} seconds gives these numbers; not all were tried."]
-        if _gives(target, first, replays[id(first)].gradients(mistake)) and all(
-            _gives(target, s, replays[id(s)].gradients(mistake)) for s in others
+        if gives(target, first, replays[id(first)].gradients(mistake)) and all(
+            gives(target, s, replays[id(s)].gradients(mistake)) for s in others
         ):
             return [mistake.sentence + _translated(target, mistake.sentence)]
     return ["No single mistake that is known here gives these numbers."]
 
 
+def of_truncation(target: Target, k: int | None) -> str:
+    """The sentence on code that is BPTT(k), or whole, and was declared to be something else."""
+    if k is None:
+        return f"Nothing is truncated: these are the whole gradients (truncation={target.truncation} was declared)."
+    declared = f"truncation={target.truncation} was" if target.truncation else f"truncation={k} is to be"
+    steps = "its own step" if k == 1 else f"{k} steps"
+    return f"This is truncated BPTT: each step's loss goes back through {steps} only ({declared} declared)."
+
+
 def _candidates(
     target: Target, seen: Sequence[Seen], first: Seen, replay: Replay, ratios: Mapping[str, float]
 ) -> Iterator[Mistake]:
-    limit = max(float(np.abs(a).max(initial=0)) for s in seen for a in s.answered.returned.values())
-    yield Mistake(
-        f"Every gradient is clipped at ±{limit:g} inside: what is returned is not the gradient.",
-        {f"grad_{name}": lambda known, value, t: np.clip(value, -limit, limit) for name in (*replay.drawn.params,)},
-    )
+    for names in (replay.drawn.params, replay.grads):
+        limit = _largest(target, seen, names)
+
+        def clip(known: Quantities, value: Array, t: int | None, limit: float = limit) -> Array:
+            return np.clip(value, -limit, limit)
+
+        yield Mistake(
+            f"Every gradient is clipped at ±{limit:g} inside: what is returned is not the gradient.",
+            {f"grad_{name}": clip for name in names if replay.grads[name].ndim < 3 or name == "x"},
+        )
     theirs = {target.layout.ours(n): target.layout.to_ours(n, a) for n, a in first.answered.returned.items()}
     yield from mistakes(replay, ratios, theirs)
+
+
+def _largest(target: Target, seen: Sequence[Seen], names: Iterable[str]) -> float:
+    """The largest number among the returned gradients of these arrays."""
+    wanted = set(names)
+    found = [a for s in seen for n, a in s.answered.returned.items() if target.layout.ours(n) in wanted]
+    return max((float(np.abs(a).max(initial=0)) for a in found), default=0.0)
 
 
 def _truncations(target: Target, first: Seen) -> Iterable[int]:
@@ -87,7 +112,7 @@ def _ratios(target: Target, s: Seen) -> dict[str, float]:
     return found
 
 
-def _gives(target: Target, s: Seen, gradients: Mapping[str, Array] | Tape) -> bool:
+def gives(target: Target, s: Seen, gradients: Mapping[str, Array] | Tape) -> bool:
     """Whether these gradients are the user's, to rounding, block by block."""
     for name, returned in s.answered.returned.items():
         replayed = gradients[target.layout.ours(name)]
@@ -102,6 +127,7 @@ def _gives(target: Target, s: Seen, gradients: Mapping[str, Array] | Tape) -> bo
 
 def _translated(target: Target, sentence: str) -> str:
     """What our letters are in the user's code."""
-    renamed = {our: your for your, our in target.layout.names.items() if our != your and our in sentence}
-    words = ", ".join(f"{our} is your {your}" for our, your in renamed.items())
+    written = {"h0": "h(0)", "c0": "c(0)"}
+    renamed = {written.get(our, our): your for your, our in target.layout.names.items() if our != your}
+    words = ", ".join(f"{our} is your {your}" for our, your in renamed.items() if our in sentence)
     return f" ({words})" if words else ""

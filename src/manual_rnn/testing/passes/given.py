@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from manual_rnn import loss
 from manual_rnn.cell import Array, Cell, parameter_shapes
+from manual_rnn.testing.passes.commuting import is_linear, order_shows
+from manual_rnn.testing.passes.lengths import mask_of, weights_of
 from manual_rnn.testing.passes.regimes import Drawn
 from manual_rnn.testing.passes.target import Target
 from manual_rnn.testing.problem import Sizes
@@ -25,7 +27,9 @@ def as_drawn(target: Target, cell: Cell, case: Mapping[str, Array], number: int)
         ours[name] = ours[name] + part if name in ours else part
     params = list(target.layout.shapes) or list(parameter_shapes(cell, n_in=1, n_hidden=1, n_out=1))
     params = [n for n in params if n not in ("V", "c") or target.has_readout or target.layout.shapes]
-    wanted = [*params, "x", "h0", "y" if target.has_readout else "grad_h"]
+    states = target.layout.step or ("h",)
+    above = ["y"] if target.has_readout else [f"grad_{name}" for name in states]
+    wanted = [*params, "x", *(f"{name}0" for name in states), *above, *([target.ragged] if target.ragged else [])]
     missing = [yours for n in wanted if n not in (*ours, *target.layout.without) for yours in target.layout.yours(n)]
     if missing or "x" not in ours or "W" in target.layout.without:
         raise ValueError(f"Case {number} has no {', '.join(missing)}; it needs every array that backward is handed.")
@@ -39,23 +43,37 @@ def as_drawn(target: Target, cell: Cell, case: Mapping[str, Array], number: int)
         wrong = [f"{n} is {ours[n].shape}, expected {shapes[n]}" for n in (*params, "h0") if ours[n].shape != shapes[n]]
         if wrong:
             raise ValueError(f"The arrays of case {number} do not fit together, in our layout: {'; '.join(wrong)}.")
-    weights = loss.weights_for({"every": "sum"}.get(target.loss, target.loss), T, B, np.float64) \
-        if target.has_readout else np.ones((T, B))  # fmt: skip
     y = ours.get("y", np.zeros((T, B), int))
-    initial = {"h": ours["h0"]}
-    return Drawn("given", sizes, number, {n: ours[n] for n in params}, initial, ours["x"], y, weights,
-                 ours.get("grad_h"))  # fmt: skip
+    beside = {n: ours[n] for n in (*above[1:], target.ragged) if n}
+    initial = {name: ours[f"{name}0"] for name in states}
+    drawn = Drawn("given", sizes, number, {n: ours[n] for n in params}, initial, ours["x"], y, np.ones((T, B)),
+                  ours.get("grad_h"), beside)  # fmt: skip
+    if drawn.upstream is not None:
+        if drawn.upstream[mask_of(drawn.lengths, T) == 0].any():
+            raise ValueError(f"The upstream gradient of case {number} is not zero past the end of its sequences.")
+        return drawn
+    return replace(drawn, weights=weights_of(target.loss, drawn.lengths, T))
 
 
-def untested(cases: Sequence[Drawn]) -> list[str]:
-    """What no case of these can show, a sentence each."""
+def untested(target: Target, cases: Sequence[Drawn], cell: Cell | None) -> list[str]:
+    """What no case of these can show, a sentence each; ``cell`` is the built-in one whose derivation is held against
+    yours, if it is one.
+    """
     found: list[str] = []
 
     def none_has(shows: list[bool], sentence: str) -> None:
         if not any(shows):
             found.append(sentence)
 
-    none_has([d.sizes.T > 1 for d in cases], "Every case has T = 1: nothing is carried back, so the carry is untested.")
+    if not target.layout.step:
+        none_has(
+            [d.sizes.T > 1 for d in cases], "Every case has T = 1: nothing is carried back, so the carry is untested."
+        )
+    if target.ragged:
+        none_has(
+            [bool((d.lengths < d.sizes.T).any()) for d in cases],
+            "Every sequence has all T steps: nothing is masked.",
+        )
     none_has(
         [bool(h.any()) for d in cases for h in d.initial.values()],
         "h0 is zero in every case: at the first step, ∇W has no term to be wrong in.",
@@ -66,11 +84,26 @@ def untested(cases: Sequence[Drawn]) -> list[str]:
             [not np.allclose(M, M.T, rtol=1e-9, atol=0) for M in W],
             "W is symmetric in every case: W for Wᵀ cannot be seen.",
         )
+    carried = [d for d in cases if d.sizes.T > 1 and "W" in d.params]
+    if carried:
+        none_has(
+            [_order_shows(cell, d) for d in carried],
+            "The Jacobians of the steps commute in every case (one unit, a diagonal W, or all of them alike): "
+            "multiplied in the wrong order of time they give the same.",
+        )
     none_has(
         [d.upstream is None or np.ptp(d.upstream) > 0 for d in cases],
         "The upstream gradient is the same number everywhere: exchanged steps, sequences or units cannot be seen.",
     )
     return found + _saturation(cases)
+
+
+def _order_shows(cell: Cell | None, d: Drawn) -> bool:
+    """Whether it matters in which order the steps are gone back; of a forward of your own, only W is known."""
+    if cell is None or len(cell.states) > 1:
+        W = d.params["W"]
+        return bool((W - np.diag(np.diag(W))).any())
+    return order_shows(cell, d.case) or is_linear(cell)
 
 
 def _saturation(cases: Sequence[Drawn]) -> list[str]:

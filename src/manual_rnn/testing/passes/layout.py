@@ -1,7 +1,8 @@
 """How your arrays lie, and what they are called: the map between your code's arrays and ours.
 
 Ours are time first, (T, B, n), with weights (n_out of the map, n_in of the map), under the names U, W, b, V, c, h0, x,
-y, and ``grad_h`` for the gradient that comes from above where your code has no readout.
+y, and ``grad_h`` for the gradient that comes from above where your code has no readout. Where lengths are ragged there
+is ``lengths`` (B,) or ``mask`` (T, B) besides.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ from manual_rnn.cell import Array
 
 AXES = ("TB", "BT", "T", "columns")
 DEFAULT_NAMES = {"grad_h": "dh"}
-SEQUENCES = ("x", "y", "grad_h")
+UPSTREAM = ("grad_h", "grad_c")
+SEQUENCES = ("x", "y", "mask", *UPSTREAM)
 STATES = ("h0", "c0")
 BIASES = ("b", "c")
+CONSTANT = ("y", "mask", "lengths", *UPSTREAM)
+"""What is handed over and has no gradient."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +47,9 @@ class Layout:
     shapes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """For a cell that is not built in, your parameters and further states with their shapes, in place of U, W, b, V
     and c: ``{"Wx": ("n_in", "4 n_hidden"), "c0": ("B", "n_hidden")}``."""
+    step: tuple[str, ...] = ()
+    """Set by :func:`manual_rnn.testing.check_step`: the states of a single step, ("h",) or ("h", "c"). No array of a
+    step has a time axis, and each state has an upstream gradient of its own, grad_h and grad_c."""
 
     def __post_init__(self) -> None:
         if self.axes not in AXES:
@@ -77,6 +84,8 @@ class Layout:
     def to_ours(self, yours: str, array: Array) -> Array:
         """One of your arrays, or its gradient, in our shape. Raises ValueError where it has not as many axes."""
         ours = self.ours(yours)
+        if self.step and ours in SEQUENCES:
+            return (array if self.has_batch else array.reshape(1, -1) if array.ndim else array.reshape(1))[None]
         if self.axes == "BT" and ours in SEQUENCES:
             return array.swapaxes(0, 1)
         if not self.has_batch and ours in SEQUENCES:
@@ -88,6 +97,12 @@ class Layout:
         return array.T if self.transposed and array.ndim == 2 and self._is_matrix(ours) else array
 
     def turn(self, ours: str, array: Array) -> Array:
+        """One of our arrays as it lies in your code."""
+        if self.step and ours in SEQUENCES:
+            row = array[0]
+            if self.has_batch:
+                return np.asarray(row)
+            return np.asarray(row[0, :, None] if self.axes == "columns" and row.ndim == 2 else row[0])
         if self.axes == "BT" and ours in SEQUENCES:
             return array.swapaxes(0, 1)
         if not self.has_batch and ours in SEQUENCES:

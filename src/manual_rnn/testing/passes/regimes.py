@@ -8,13 +8,12 @@ differs by more is a mistake.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from manual_rnn import loss
 from manual_rnn.cell import Array, Cell, parameter_shapes
-from manual_rnn.testing.passes.layout import Layout
+from manual_rnn.testing.passes.lengths import draw_lengths, mask_of, weights_of
 from manual_rnn.testing.passes.target import Target
 from manual_rnn.testing.problem import Case, Sizes, Spec
 
@@ -26,6 +25,12 @@ REGIMES: dict[str, tuple[Sizes, ...]] = {
 }
 """Few shapes, as a compiled oracle pays for each; small ones where steps are many, as a complex step pays for each
 number."""
+OF_A_STEP: dict[str, tuple[Sizes, ...]] = {
+    "ordinary": (Sizes(1, 2, 3, 4, 2), Sizes(1, 4, 2, 3, 2), Sizes(1, 1, 4, 2, 2)),
+    "vanished": (Sizes(1, 3, 2, 4, 2),),
+    "exploding": (Sizes(1, 3, 2, 4, 2),),
+}
+"""A single step has no length; what comes from above is tiny or huge instead."""
 DECADES = {"vanished": 200.0, "exploding": 100.0}
 """How many powers of ten a gradient falls or grows over the case, in float64."""
 
@@ -43,12 +48,22 @@ class Drawn:
     y: Array
     weights: Array
     upstream: Array | None
+    beside: Mapping[str, Array] = field(default_factory=dict)
+    """What else is handed over and has no gradient: "lengths" or "mask", and "grad_c" of a step with two states."""
 
     @property
     def arrays(self) -> dict[str, Array]:
         """All that a backward pass is handed, by our names."""
         given = {**self.params, **{f"{name}0": h for name, h in self.initial.items()}, "x": self.x}
-        return {**given, "y": self.y} if self.upstream is None else {**given, "grad_h": self.upstream}
+        above = {"y": self.y} if self.upstream is None else {"grad_h": self.upstream}
+        return {**given, **above, **self.beside}
+
+    @property
+    def lengths(self) -> Array:
+        """The steps that each sequence has, (B,): all T where they are not ragged."""
+        if "mask" in self.beside:
+            return np.asarray((self.beside["mask"] > 0).sum(axis=0))
+        return self.beside.get("lengths", np.full(self.sizes.B, self.sizes.T))
 
     @property
     def case(self) -> Case:
@@ -60,10 +75,17 @@ class Drawn:
         return f"{self.regime} case, {self.sizes}, seed {self.seed}"
 
 
-def sizes_for(layout: Layout, regime: str) -> list[Sizes]:
-    """The shapes that a regime is drawn in: one sequence where the code has no batch axis."""
-    found = REGIMES[regime]
-    return [s if layout.has_batch else Sizes(s.T, 1, s.n_in, s.n_hidden, s.n_out) for s in found]
+def regimes_of(target: Target) -> dict[str, tuple[Sizes, ...]]:
+    """The regimes of a whole pass, or of a single step."""
+    return OF_A_STEP if target.layout.step else REGIMES
+
+
+def sizes_for(target: Target, regime: str) -> list[Sizes]:
+    """The shapes of a regime: one sequence where the code has no batch axis, two or more where lengths are ragged."""
+    found = regimes_of(target)[regime]
+    if not target.layout.has_batch:
+        return [replace(s, B=1) for s in found]
+    return [replace(s, B=max(s.B, 2)) for s in found] if target.ragged else list(found)
 
 
 def draw(target: Target, cell: Cell, regime: str, sizes: Sizes, seed: int) -> Drawn:
@@ -71,13 +93,16 @@ def draw(target: Target, cell: Cell, regime: str, sizes: Sizes, seed: int) -> Dr
     rng = np.random.default_rng([seed, *(ord(letter) for letter in regime)])
     single = target.dtype == "float32"
     decades = DECADES.get(regime, 0.0) / (8 if single else 1)
+    from_above = {"vanished": -decades, "exploding": decades}.get(regime, 0.0) if target.layout.step else 0.0
+    decades = 0.0 if target.layout.step else decades  # over one step nothing grows
     growth = {"vanished": -decades, "exploding": decades}.get(regime, 0.5)
     gain = 10 ** (growth / sizes.T)
     small = 10**-decades if regime == "exploding" else 1.0
     shapes = _shapes(target, cell, sizes)
+    recurrent = _recurrent(target, cell)
 
     def fill(name: str, shape: tuple[int, ...]) -> Array:
-        if len(shape) == 2 and shape[0] == shape[1] == sizes.n_hidden:
+        if name in recurrent:
             return np.asarray(gain * np.linalg.qr(rng.standard_normal(shape))[0])
         if name in target.layout.shapes and len(shape) == 2 and sizes.n_hidden in shape:
             return np.asarray(0.7 / np.sqrt(sizes.n_hidden) * rng.standard_normal(shape))
@@ -90,10 +115,14 @@ def draw(target: Target, cell: Cell, regime: str, sizes: Sizes, seed: int) -> Dr
         params = {n: a * (10**-decades if n == "V" else 1.0) for n, a in params.items()}
     s = sizes
     x = rng.integers(0, s.n_in, (s.T, s.B)) if target.layout.tokens else rng.standard_normal((s.T, s.B, s.n_in))
-    states = [n for n in cell.states if not target.layout.shapes or n == "h"]
+    states = target.layout.step or [n for n in cell.states if not target.layout.shapes or n == "h"]
     initial = {name: small * 0.3 * rng.standard_normal((s.B, s.n_hidden)) for name in states}
     y = rng.integers(0, s.n_out, (s.T, s.B))
-    upstream = None if target.has_readout else _upstream(rng, target.loss, regime, s)
+    lengths = draw_lengths(rng, s) if target.ragged else np.full(s.B, s.T)
+    upstream = None if target.has_readout else 10**from_above * _upstream(rng, target.loss, regime, s, lengths)
+    further = {f"grad_{n}": 10**from_above * rng.standard_normal((1, s.B, s.n_hidden)) for n in target.layout.step[1:]}
+    ragged = {"lengths": lengths, "mask": mask_of(lengths, s.T)}
+    told = {target.ragged: ragged[target.ragged]} if target.ragged else {}
     as_given = np.dtype(target.dtype)
     without = target.layout.without
 
@@ -107,17 +136,26 @@ def draw(target: Target, cell: Cell, regime: str, sizes: Sizes, seed: int) -> Dr
         {n: rounded(f"{n}0", a) for n, a in initial.items()},
         x if target.layout.tokens else rounded("x", x),
         y,
-        loss.weights_for({"every": "sum"}.get(target.loss, target.loss), s.T, s.B, np.float64)
-        if target.has_readout else np.ones((s.T, s.B)),
+        weights_of(target.loss, lengths, s.T) if target.has_readout else np.ones((s.T, s.B)),
         None if upstream is None else rounded("grad_h", upstream),
+        {n: rounded(n, a) for n, a in further.items()} | told,
     )  # fmt: skip
 
 
 def _shapes(target: Target, cell: Cell, s: Sizes) -> dict[str, tuple[int, ...]]:
     if target.layout.shapes:
-        return {name: tuple(_size(word, s) for word in shape) for name, shape in target.layout.shapes.items()}
+        states = [f"{name}0" for name in target.layout.step]
+        own = {name: shape for name, shape in target.layout.shapes.items() if name not in states}
+        return {name: tuple(_size(word, s) for word in shape) for name, shape in own.items()}
     shapes = parameter_shapes(cell, n_in=s.n_in, n_hidden=s.n_hidden, n_out=s.n_out)
     return shapes if target.has_readout else {n: shape for n, shape in shapes.items() if n not in ("V", "c")}
+
+
+def _recurrent(target: Target, cell: Cell) -> list[str]:
+    """The matrices from state to state: by name, as another may happen to be square in one case."""
+    if target.layout.shapes:
+        return [name for name, shape in target.layout.shapes.items() if tuple(shape) == ("n_hidden", "n_hidden")]
+    return [m.W for m in cell.maps]
 
 
 def _size(word: str, s: Sizes) -> int:
@@ -132,11 +170,12 @@ def _size(word: str, s: Sizes) -> int:
     return total
 
 
-def _upstream(rng: np.random.Generator, loss_name: str, regime: str, s: Sizes) -> Array:
+def _upstream(rng: np.random.Generator, loss_name: str, regime: str, s: Sizes, lengths: Array) -> Array:
     upstream = rng.standard_normal((s.T, s.B, s.n_hidden))
+    last, valid = weights_of("last", lengths, s.T), mask_of(lengths, s.T)
     if regime in ("vanished", "exploding"):
-        upstream[:-1] = 0
+        valid = last
     elif loss_name == "some":
         upstream *= rng.random(upstream.shape) < 0.4
-        upstream[-1, :, 0] = 1.5  # the way back starts at the end
-    return upstream
+        upstream[..., 0] = np.where(last, 1.5, upstream[..., 0])  # the way back starts at the end
+    return np.where(valid[..., None], upstream, 0.0)

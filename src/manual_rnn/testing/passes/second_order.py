@@ -12,6 +12,7 @@ from manual_rnn.testing.oracles.estimate import Estimate
 from manual_rnn.testing.passes.backward_report import Check
 from manual_rnn.testing.passes.blocks import blocks
 from manual_rnn.testing.passes.calling import UserFailure, call, gradients_by_name
+from manual_rnn.testing.passes.layout import CONSTANT
 from manual_rnn.testing.passes.regimes import Drawn, draw, sizes_for
 from manual_rnn.testing.passes.seen import block_axes
 from manual_rnn.testing.passes.target import Target
@@ -36,19 +37,19 @@ def check_hvp(
     What it cannot see: a mistake that the few directions drawn do not meet; all are drawn in the ordinary regime.
 
     Raises:
-        ValueError: the layout has tokens, shapes of your own or a truncation.
+        ValueError: the target has tokens, shapes of your own, a truncation or ragged lengths.
     """
-    if target.layout.tokens or target.layout.shapes or target.truncation:
-        raise ValueError("A Hessian–vector product is checked for dense x, a built-in cell, and no truncation.")
+    if target.layout.tokens or target.layout.shapes or target.truncation or target.ragged:
+        raise ValueError("A Hessian–vector product is checked for dense x, a built-in cell, no truncation, one length.")
     wrong: dict[str, str] = {}
     largest: dict[str, float] = {}
-    for sizes in sizes_for(target.layout, "ordinary"):
+    for sizes in sizes_for(target, "ordinary"):
         drawn = draw(target, cell_of(target), "ordinary", sizes, seed)
         names = variables(target, drawn)
         try:
             found = _ask(hvp, target, drawn, seed, names, time_limit)
         except UserFailure as error:
-            return (Check("hvp", "wrong", str(error)),)
+            return (Check("hvp", "wrong", error.sentence, details=error.details),)
         truth = _truth(target, against, drawn, seed)
         for name in names:
             if name not in found:
@@ -71,7 +72,7 @@ def check_hvp(
 
 def _direction(drawn: Drawn, seed: int) -> dict[str, Array]:
     rng = np.random.default_rng([seed, 7])
-    moving = {n: a for n, a in drawn.arrays.items() if n not in ("y", "grad_h")}
+    moving = {n: a for n, a in drawn.arrays.items() if n not in CONSTANT}
     return {name: rng.standard_normal(array.shape) for name, array in moving.items()}
 
 

@@ -25,9 +25,14 @@ class Answered:
     """The arrays as they were handed over, by your names."""
     returned: Mapping[str, Array]
     """The gradients, in your layout."""
-    unknown: tuple[str, ...]
+    unknown: Mapping[str, Array | None]
+    """What was returned under names of no array; None where it cannot be read as one."""
     overwritten: tuple[str, ...]
     printed: str
+    kept: Mapping[str, Array]
+    """The gradients as they came, not copied: what the function goes on to do to them shows here."""
+    views: Mapping[str, str]
+    """The gradients that lie in the memory of an array that was handed over, each with that array's name."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ def block_axes(target: Target, name: str) -> int:
     return 2 if ours == "x" else 1 if ours in STATES else 0
 
 
-def ask(target: Target, drawn: Drawn, time_limit: float) -> Answered:
+def ask(target: Target, drawn: Drawn, time_limit: float | None) -> Answered:
     """Calls the backward pass on fresh copies of a case's arrays.
 
     Raises:
@@ -70,14 +75,16 @@ def ask(target: Target, drawn: Drawn, time_limit: float) -> Answered:
     given = target.layout.to_yours(drawn.arrays)
     given = {n: a.astype(target.dtype) if np.issubdtype(a.dtype, np.floating) else a for n, a in given.items()}
     handed = {name: array.copy() for name, array in given.items()}
-    called = call(target.backward, handed, what=f"backward, at {drawn.sizes},", time_limit=time_limit)
+    called = call(target.backward, handed, what=f"{target.called}, at {drawn.sizes},", time_limit=time_limit)
     returned, unknown = gradients_by_name(called.value, variables(target, drawn))
     overwritten = tuple(n for n in given if not np.array_equal(given[n], handed[n], equal_nan=True))
     own = {name: np.array(array) for name, array in returned.items()}  # it may reuse its buffers
-    return Answered(given, own, tuple(unknown), overwritten, called.printed)
+    views = {name: n for name, g in returned.items() for n, array in handed.items() if np.shares_memory(g, array)}
+    besides = {name: None if array is None else np.array(array) for name, array in unknown.items()}
+    return Answered(given, own, besides, overwritten, called.printed, returned, views)
 
 
-def look(target: Target, drawn: Drawn, time_limit: float) -> Seen:
+def look(target: Target, drawn: Drawn, time_limit: float | None) -> Seen:
     """One case with its truth. Raises UserFailure as :func:`ask` does."""
     answered = ask(target, drawn, time_limit)
-    return Seen(drawn, answered, truth_of(target, drawn))
+    return Seen(drawn, answered, truth_of(target, drawn, time_limit))

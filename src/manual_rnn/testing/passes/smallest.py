@@ -32,7 +32,7 @@ class Example:
     right: Mapping[str, Array]
 
 
-def example(target: Target, regime: str, sizes: Sizes, seed: int, *, time_limit: float = 60.0) -> Example:
+def example(target: Target, regime: str, sizes: Sizes, seed: int, *, time_limit: float | None = 60.0) -> Example:
     """One drawn case to look at: a report's last lines call it.
 
     Raises:
@@ -43,7 +43,7 @@ def example(target: Target, regime: str, sizes: Sizes, seed: int, *, time_limit:
     return Example(s.answered.given, s.answered.returned, right)
 
 
-def shrink(target: Target, s: Seen, *, seconds: float = SECONDS, time_limit: float = 60.0) -> Seen:
+def shrink(target: Target, s: Seen, *, seconds: float = SECONDS, time_limit: float | None = 60.0) -> Seen:
     """The case with sizes as small as can be found in the time, the same gradients being wrong.
 
     The truth of smaller cases is the right derivation's, which needs no compilation; what is found is confirmed by
@@ -72,7 +72,7 @@ def shrink(target: Target, s: Seen, *, seconds: float = SECONDS, time_limit: flo
     return confirmed if set(confirmed.wrong(target)) == wanted else s
 
 
-def _look(target: Target, s: Seen, sizes: Sizes, time_limit: float) -> Seen:
+def _look(target: Target, s: Seen, sizes: Sizes, time_limit: float | None) -> Seen:
     drawn = draw(target, cell_of(target), s.drawn.regime, sizes, s.drawn.seed)
     if not has_cell(target):
         return look(target, drawn, time_limit)
@@ -93,12 +93,12 @@ def _smaller(target: Target, sizes: Sizes) -> Iterator[Sizes]:
                 yield Sizes(**{**now, name: smaller})
 
 
-def three_lines(target: Target, s: Seen) -> str:
-    """Three lines that show the failure."""
+def three_lines(target: Target, s: Seen, named: str) -> str:
+    """Three lines that show the failure; ``named`` is what they call the target."""
     name, z = s.wrong(target)[0], s.drawn.sizes
     sizes = ", ".join(f"{dimension}={value}" for dimension, value in asdict(z).items())
     return (
         "from manual_rnn.testing import Sizes, example\n"
-        f"case = example(report.target, {s.drawn.regime!r}, Sizes({sizes}), seed={s.drawn.seed})\n"
+        f"case = example({named}, {s.drawn.regime!r}, Sizes({sizes}), seed={s.drawn.seed})\n"
         f"print(case.yours[{name!r}], case.right[{name!r}], sep='\\n')"
     )

@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 from manual_rnn.cell import Array
 from manual_rnn.testing.oracles.estimate import Estimate
 from manual_rnn.testing.passes.layout import Layout
+from manual_rnn.testing.passes.lengths import RAGGED
 from manual_rnn.testing.problem import Oracle
 
 LOSSES = {
@@ -27,12 +28,17 @@ class ForwardOracle(Protocol):
     """A source of truth that differentiates a forward pass of your own: ``complex_step``, ``reference.autodiff_of``."""
 
     def gradients(
-        self, arrays: Mapping[str, Array], upstream: Array | None, names: Sequence[str]
+        self, arrays: Mapping[str, Array], upstream: Array | Sequence[Array] | None, names: Sequence[str]
     ) -> Mapping[str, Array | Estimate]:
         """The gradient of ⟨upstream, forward(**arrays)⟩, or of the loss that forward returns, for each name.
 
-        Plain arrays are taken to be exact to rounding, and what rounding does is measured.
+        Several upstream gradients belong to the first arrays that forward returns. Plain arrays are taken to be exact
+        to rounding, and what rounding does is measured.
         """
+        ...
+
+    def values(self, arrays: Mapping[str, Array], count: int) -> Sequence[Array]:
+        """The first arrays that forward returns."""
         ...
 
 
@@ -52,7 +58,10 @@ class Target:
 
     truncation: int | None = None
     """k, where your code is BPTT(k): each step's loss reaches the steps t, t−1, …, t−k+1. Held against the right
-    derivation with the carry cut, so the oracle must be that of a built-in cell."""
+    derivation with the carry cut; with an oracle of your own forward, against that forward run on windows."""
+    ragged: str = ""
+    """"lengths" or "mask" where sequences differ in length: your code is handed this array too, under this name or
+    your own. What counts is said in :mod:`manual_rnn.testing.passes.lengths`."""
 
     def __post_init__(self) -> None:
         if not callable(self.backward):
@@ -71,12 +80,36 @@ class Target:
             raise ValueError(f"loss is {self.loss!r}; it is one of {', '.join(LOSSES)}.")
         if self.dtype not in ("float64", "float32"):
             raise ValueError(f"dtype is {self.dtype!r}; it is 'float64' or 'float32'.")
-
-        if self.truncation is not None and (self.truncation < 1 or isinstance(self.against, ForwardOracle)):
+        if self.ragged and (self.ragged not in RAGGED or not self.layout.has_batch or self.layout.step):
             raise ValueError(
-                f"truncation is {self.truncation}; it is a number of steps, at least 1, and its truth is a built-in "
-                "cell's: against=autodiff(<name of the cell>)."
+                f"ragged is {self.ragged!r}; it is 'lengths' or 'mask', for a pass over several sequences "
+                '(axes "TB" or "BT").'
             )
+        if self.truncation is not None and (reason := self._no_truncation()):
+            raise ValueError(f"truncation is {self.truncation}; {reason}.")
+
+    def _no_truncation(self) -> str:
+        if self.truncation is not None and self.truncation < 1:
+            return "it is a number of steps, at least 1"
+        if not isinstance(self.against, ForwardOracle):
+            return ""
+        instead = "or hold it against a built-in cell: against=autodiff(<name of the cell>)"
+        if self.has_readout:
+            return (
+                f"with the loss {self.loss!r} your forward returns nothing but the loss, so the state that a window "
+                f"starts from cannot be had: let it return h, with loss='random', {instead}"
+            )
+        if "h0" in self.layout.without or any("B" in shape for shape in self.layout.shapes.values()):
+            return (
+                "a window starts from the state h(t−k), so your forward must take h0, and h must be all its state; "
+                f"else {instead}"
+            )
+        return f"with ragged lengths your own forward is not cut into windows; {instead}" if self.ragged else ""
+
+    @property
+    def called(self) -> str:
+        """What it is that is checked, for sentences."""
+        return "the step" if self.layout.step else "backward"
 
     @property
     def has_readout(self) -> bool:

@@ -15,6 +15,7 @@ from manual_rnn.bptt import go_back
 from manual_rnn.cell import Array, Cell
 from manual_rnn.tape import Tape
 from manual_rnn.testing.mistakes.replay import Replay
+from manual_rnn.testing.passes.layout import CONSTANT
 from manual_rnn.testing.passes.regimes import Drawn
 
 
@@ -36,7 +37,7 @@ def truncated(cell: Cell, drawn: Drawn, k: int) -> Mapping[str, Array]:
     x = drawn.case.for_oracle()["x"]
     upstream = replay.grads["o"] @ drawn.params["V"] if drawn.upstream is None else drawn.upstream
     total: dict[str, Array] = {n: replay.grads[n] for n in ("V", "c") if drawn.upstream is None}
-    names = [n for n in drawn.arrays if n not in ("V", "c", "y", "grad_h")]
+    names = [n for n in drawn.arrays if n not in ("V", "c", *CONSTANT)]
     with np.errstate(all="ignore"):
         for t in range(drawn.sizes.T):
             alone = np.zeros_like(upstream)

@@ -11,7 +11,9 @@ import numpy as np
 from manual_rnn import cells
 from manual_rnn.cell import Array, Cell
 from manual_rnn.testing.oracles.estimate import Estimate
-from manual_rnn.testing.passes.calling import UserFailure
+from manual_rnn.testing.passes.calling import call
+from manual_rnn.testing.passes.layout import CONSTANT, UPSTREAM
+from manual_rnn.testing.passes.own_windows import Windows
 from manual_rnn.testing.passes.regimes import Drawn
 from manual_rnn.testing.passes.target import ForwardOracle, Target
 from manual_rnn.testing.passes.truncation import truncated
@@ -28,25 +30,27 @@ def cell_of(target: Target) -> Cell:
 
 
 def has_cell(target: Target) -> bool:
-    """Whether the truth is that of a built-in cell, whose derivation can be replayed."""
-    return not isinstance(target.against, ForwardOracle) and getattr(target.against, "name", None) in cells.names()
+    """Whether the truth is that of a built-in cell, whose derivation can be replayed: with one upstream gradient."""
+    if isinstance(target.against, ForwardOracle) or len(target.layout.step) > 1:
+        return False
+    return getattr(target.against, "name", None) in cells.names()
 
 
 def variables(target: Target, drawn: Drawn) -> list[str]:
     """Your names of all that has a gradient."""
-    ours = [n for n in drawn.arrays if n not in ("y", "grad_h", *target.layout.without)]
+    ours = [n for n in drawn.arrays if n not in (*CONSTANT, *target.layout.without)]
     return [yours for n in ours if n != "x" or not target.layout.tokens for yours in target.layout.yours(n)]
 
 
-def truth_of(target: Target, drawn: Drawn) -> dict[str, Estimate]:
+def truth_of(target: Target, drawn: Drawn, time_limit: float | None) -> dict[str, Estimate]:
     """By your names, the gradient of each variable in our shape; the error says what an ulp in the inputs changes.
 
     Raises:
-        UserFailure: the user's forward failed; the sentence says how.
+        UserFailure: the user's forward failed, or took longer than ``time_limit`` seconds for one case.
     """
     names = variables(target, drawn)
     if isinstance(target.against, ForwardOracle):
-        return _of_forward(target, target.against, drawn, names)
+        return _of_forward(target, target.against, drawn, names, time_limit)
     cases = [drawn, nudged(drawn, 1), nudged(drawn, 2)]
     k = target.truncation
     runs = [truncated(cell_of(target), case, k) for case in cases] if k else _of_cell(target.against, cases)
@@ -62,19 +66,25 @@ def problem_of(drawn: Drawn) -> dict[str, Any]:
     problem = drawn.case.for_oracle()
     if drawn.upstream is None:
         return problem
-    return {n: problem[n] for n in ("params", "initial", "x")} | {"upstream": drawn.upstream}
+    above = {n.removeprefix("grad_"): drawn.arrays[n] for n in UPSTREAM if n in drawn.arrays}
+    upstream = above if len(above) > 1 else drawn.upstream
+    return {n: problem[n] for n in ("params", "initial", "x")} | {"upstream": upstream}
 
 
-def _of_forward(target: Target, oracle: ForwardOracle, drawn: Drawn, names: list[str]) -> dict[str, Estimate]:
+def _of_forward(
+    target: Target, forward: ForwardOracle, drawn: Drawn, names: list[str], time_limit: float | None
+) -> dict[str, Estimate]:
+    oracle = Windows(forward, target.layout, target.truncation) if target.truncation else forward
+
     def ask(case: Drawn) -> Mapping[str, Array | Estimate]:
         arrays = target.layout.to_yours(case.arrays)
-        upstream = arrays.pop(target.layout.yours("grad_h")[0], None)
-        try:
-            return oracle.gradients(arrays, upstream, names)
-        except UserFailure:
-            raise
-        except Exception as error:
-            raise UserFailure(f"forward raised {type(error).__name__}: {error}") from error
+        above = [arrays.pop(target.layout.yours(name)[0]) for name in UPSTREAM if name in case.arrays]
+        upstream = above if len(above) > 1 else above[0] if above else None
+        problem = {"arrays": arrays, "upstream": upstream, "names": names}
+        found: Mapping[str, Array | Estimate] = call(
+            oracle.gradients, problem, what=f"forward, at {case.sizes},", time_limit=time_limit
+        ).value
+        return found
 
     first = ask(drawn)
     if all(isinstance(g, Estimate) for g in first.values()):

@@ -1,0 +1,97 @@
+"""The command line around its commands: info, help, what goes to stdout and stderr, Ctrl-C, in real processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cell_files import FEW, told
+
+# info, help, version
+
+
+def test_info_says_what_belongs_into_a_bug_report(capsys):
+    code, stdout, stderr = told(capsys, "info")
+    assert (code, stderr) == (0, "")
+    for part in ("python", "manual-rnn", "numpy", "jax", "hypothesis", "blas", "threads", "cache"):
+        assert part in stdout.lower()
+
+
+def test_info_as_one_document(capsys):
+    code, stdout, stderr = told(capsys, "info", "--json")
+    assert (code, stderr, stdout.count("\n")) == (0, "", 1)
+    document = json.loads(stdout)
+    assert document["version"] == 1
+    assert document["versions"]["numpy"]
+
+
+def test_help_names_the_commands_and_their_options(capsys):
+    code, stdout, _ = told(capsys, "--help")
+    assert code == 0
+    for command in ("verify", "train", "sample", "info"):
+        assert command in stdout
+    code, stdout, _ = told(capsys, "verify", "--help")
+    assert code == 0
+    for option in ("--examples", "--seed", "--json"):
+        assert option in stdout
+
+
+# Real processes
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "manual_rnn", *map(str, arguments)]
+
+
+def process(*arguments):
+    return subprocess.run(command(*arguments), capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_a_process_writes_its_result_to_stdout_and_nothing_to_stderr():
+    done = process("verify", "rnn", *FEW)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "All equations agree with jax.grad" in done.stdout
+    assert "\x1b" not in done.stdout
+
+
+def test_a_process_ends_with_the_code_of_the_contract(tmp_path):
+    done = process("verify", tmp_path / "none.py:MINE", "--json")
+    assert (done.returncode, done.stderr) == (3, "")
+    assert json.loads(done.stdout)["error"]["kind"] == "input"
+
+
+def test_the_installed_command_is_the_same():
+    script = Path(sys.executable).parent / "manual-rnn"
+    if not script.exists():
+        pytest.skip("the package is on the path but not installed")
+    done = subprocess.run([script, "--version"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, process("--version").stdout)
+
+
+def test_a_reader_that_goes_away_is_no_failure():
+    with subprocess.Popen(command("verify", "rnn", *FEW), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        running.stdout.close()
+        assert b"Traceback" not in running.stderr.read()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C reaches a process otherwise there")
+@pytest.mark.parametrize("examples", [2000, 20000])
+def test_ctrl_c_ends_with_130(examples):
+    """In one process, and with one a core, which must go too."""
+    with subprocess.Popen(
+        command("verify", "rnn", "--examples", examples), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as running:  # fmt: skip
+        time.sleep(3)
+        assert running.poll() is None, "it must still be at work for this to show anything"
+        os.killpg(running.pid, signal.SIGINT)  # as a terminal does: to all processes of the command
+        stdout, stderr = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert stdout == b""
+    assert b"Traceback" not in stderr
+    assert b"interrupted" in stderr

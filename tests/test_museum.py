@@ -1,0 +1,96 @@
+"""The museum, planted in every cell: each mistake is failed, named and put in words, and in a whole pass as well."""
+
+import json
+from functools import cache
+
+import numpy as np
+import pytest
+
+from manual_rnn import cells
+from manual_rnn.cli.mutation_score import mutation_score as command
+from manual_rnn.tape import Tape
+from manual_rnn.testing import check_backward, mutation
+from manual_rnn.testing.mistakes.museum import museum
+from manual_rnn.testing.mistakes.planting import Mistake, planted
+from manual_rnn.testing.mutation import Planting, Score, Scores
+from reference import autodiff
+
+RNN = cells.get("rnn")
+EXHIBITS = [(name, exhibit) for name in cells.names() for exhibit in museum(cells.get(name))]
+NO_ROOM = {
+    "rnn_identity": ("Jacobians", "derivative", "activation applied"),  # nothing to get wrong
+    "rnn_relu": ("pre-activation", "activation applied twice"),  # its derivative reads a, and whether that is positive
+}
+
+
+@cache
+def planting(name):
+    return Planting(cells.get(name), autodiff(name))
+
+
+@pytest.mark.parametrize(("name", "exhibit"), EXHIBITS, ids=lambda part: part if isinstance(part, str) else part.what)
+def test_every_mistake_of_the_museum_is_failed_named_and_put_in_words(name, exhibit):
+    score = planting(name).score(exhibit.mistake, in_reach=exhibit.in_reach)
+    if any(words in exhibit.what for words in NO_ROOM.get(name, ())):
+        assert score.planted == 0
+        return
+    assert (score.planted, score.failed, score.named, score.wrong) == (1, 1, 1, 0), score.missed
+    assert score.diagnosed == exhibit.in_reach
+
+
+def test_what_is_no_mistake_is_not_planted():
+    assert planting("rnn").score(Mistake("nothing", {"grad_W": lambda known, value, t: value})) == Score()
+
+
+def test_a_mistake_that_nothing_explains_counts_as_missed_and_not_as_wrong():
+    odd = Mistake("odd", {"grad_U": lambda known, value, t: np.cosh(value)})
+    score = planting("rnn").score(odd)
+    assert (score.failed, score.named, score.diagnosed, score.wrong) == (1, 1, 0, 0)
+    assert score.missed == ["grad_U: odd"]
+
+
+def as_a_whole_pass(mistake):
+    manual = planted(mistake)
+
+    def backward(*, x, y, h0, **params):
+        tape, grads = Tape(len(x)), Tape(len(x))
+        weights = np.ones(y.shape)
+        manual(RNN, params, x, y, weights, {"h": h0}, inputs=True, tape=tape, grads=grads)
+        return {name: grads[name] for name in (*params, "h0", "x")}
+
+    return backward
+
+
+@pytest.mark.parametrize("exhibit", list(museum(RNN)), ids=lambda exhibit: exhibit.what)
+def test_in_a_whole_pass_it_fails_and_is_put_in_words(exhibit):
+    report = check_backward(as_a_whole_pass(exhibit.mistake), against=autodiff("rnn"), regimes=["ordinary"])
+    if exhibit.what == "softmax unshifted":  # shows only where it overflows, and these cases are tame
+        assert report.agree
+        return
+    assert not report.agree
+    single = [check for check in report.preflight if check.name == "float64" and not check.agree]
+    said = report.diagnosis and not report.diagnosis[0].startswith("No ")
+    assert bool(said) == (exhibit.in_reach and not single)
+    assert bool(single) == exhibit.what.startswith("float32")
+
+
+def test_the_command_counts_museum_and_mechanical_apart_and_in_sum(monkeypatch, capsys):
+    scores = Scores(Score(3, 3, 3, 2, 0, 2), Score(10, 10, 9, 9, 0, 10, ["grad_W: ∇W is zero."]))
+    monkeypatch.setattr(mutation, "mutation_score", lambda cell, oracle, progress: scores)
+    assert command("rnn", "rnn_relu", json=True) == 0
+    document = json.loads(capsys.readouterr().out)
+    names = ("planted", "failed", "named", "diagnosed", "wrong")
+    assert [document[name] for name in names] == [26, 26, 24, 22, 0]
+    assert [document["museum"][name] for name in (*names, "in_reach")] == [6, 6, 6, 4, 0, 4]
+    assert [document["mechanical"][name] for name in (*names, "in_reach")] == [20, 20, 18, 18, 0, 20]
+    assert document["cells"]["rnn"]["museum"]["planted"] == 3
+    assert command("rnn") == 0
+    out = capsys.readouterr().out
+    assert "museum" in out
+    assert "not named or not diagnosed: grad_W: ∇W is zero." in out
+
+
+def test_the_command_fails_where_a_planted_mistake_is_passed(monkeypatch, capsys):
+    monkeypatch.setattr(mutation, "mutation_score", lambda cell, oracle, progress: Scores(Score(3, 2, 2, 2, 0, 3)))
+    assert command("rnn") == 1
+    capsys.readouterr()
