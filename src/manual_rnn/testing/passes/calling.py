@@ -70,24 +70,42 @@ def as_array(value: Any, what: str) -> Array:
             value = value.detach()
         if hasattr(value, "cpu"):
             value = value.cpu()
+        if hasattr(value, "resolve_neg"):  # PyTorch's DLPack forgets the sign of a view that is negated lazily
+            value = value.resolve_neg()
         if isinstance(value, (np.ndarray, np.generic)) or not hasattr(value, "__dlpack__"):
             array = np.asarray(value)
         else:
             array = np.from_dlpack(value)
     except Exception as error:
         raise UserFailure(
-            f"{what} is of the type {type(value).__name__}, which cannot be read as an array: {error}"
+            f"{what} is {_described(value)}, which NumPy cannot read ({_first_line(error)}); "
+            "hand back a dense array of float64 or float32"
         ) from error
     if not (np.issubdtype(array.dtype, np.number) or array.dtype == bool):
         raise UserFailure(f"{what} is of the type {type(value).__name__}; expected an array of numbers")
     return array
 
 
+def _described(value: Any) -> str:
+    """The type, and of a tensor the dtype, the layout and the device where they are not the usual ones."""
+    facts = [str(getattr(value, name)) for name in ("dtype", "layout") if hasattr(value, name)]
+    facts = [fact for fact in facts if fact != "torch.strided"]
+    device = str(getattr(value, "device", "cpu"))
+    facts += [f"on {device}"] if device != "cpu" else []
+    name = type(value).__name__
+    article = "an" if name[0] in "AEIOUaeiou" else "a"
+    return f"{article} {name} of {', '.join(facts)}" if facts else f"of the type {name}"
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
 def gradients_by_name(returned: Any, names: list[str]) -> tuple[dict[str, Array], list[str]]:
     """The gradients among what a backward returned, by the names of the arrays, and the names that mean nothing.
 
     Raises:
-        UserFailure: it is no mapping, or a gradient is no array.
+        UserFailure: it is no mapping, or a gradient is no array of real numbers.
     """
     if not isinstance(returned, Mapping):
         hint = " (as in dict(Wx=dWx, Wh=dWh, b=db))" if isinstance(returned, (tuple, list)) else ""
@@ -97,7 +115,10 @@ def gradients_by_name(returned: Any, names: list[str]) -> tuple[dict[str, Array]
     unknown: list[str] = []
     for key, value in returned.items():
         if key in known:
-            found[known[key]] = as_array(value, f"the gradient of {known[key]}")
+            what = f"the gradient of {known[key]}"
+            array = found[known[key]] = as_array(value, what)
+            if np.issubdtype(array.dtype, np.complexfloating):
+                raise UserFailure(f"{what} is an array of {array.dtype}; expected real numbers")
         else:
             unknown.append(str(key))
     return found, unknown
