@@ -15,6 +15,7 @@ from manual_rnn.testing.passes.layout import Layout
 from manual_rnn.testing.passes.preflight import notes, preflight
 from manual_rnn.testing.passes.regimes import REGIMES, Drawn, draw, sizes_for
 from manual_rnn.testing.passes.seen import Seen, look
+from manual_rnn.testing.passes.small_states import set_aside
 from manual_rnn.testing.passes.smallest import shrink, three_lines
 from manual_rnn.testing.passes.target import ForwardOracle, Target
 from manual_rnn.testing.passes.truth import cell_of, has_cell
@@ -61,7 +62,8 @@ def check_backward(
     tolerance: a gradient of 1e-200 is judged as one of 1 is.
 
     What it cannot see: a mistake in a parameter's gradient that is 1e-12 of that gradient's largest number; one that
-    needs masks, saturation or other sizes than were drawn; with an oracle of your own forward, one in the forward.
+    needs masks, saturation or other sizes than were drawn; where the forward pass loses the digits of small states
+    (a note says so), one that shows in exploding gradients alone; with an oracle of your own forward, one in the forward.
 
     Raises:
         ValueError: an argument makes no sense; the sentence names it. Whatever your function does is reported.
@@ -87,6 +89,7 @@ def check_target(
     cell = cell_of(target)
     given = [as_drawn(target, cell, case, number) for number, case in enumerate(cases or ())]
     seen, failures = _look_at_all(target, given or _drawn(target, regimes, seed), time_limit)
+    seen, lost = set_aside(target, seen, time_limit)
     promises = preflight(target, seen, failures, time_limit)
     names = list(seen[0].truth) if seen else []
     gradients = in_another_convention(target, seen, [verdict(target, name, seen) for name in names])
@@ -110,7 +113,7 @@ def check_target(
         smallest=small.drawn if small else None,
         reproduce=three_lines(target, small) if small else "",
         diagnosis=tuple(explained),
-        notes=(*(untested(given) if given else ()), *getattr(target.against, "notes", ()), *notes(seen)),
+        notes=(*(untested(given) if given else ()), *getattr(target.against, "notes", ()), *lost, *notes(seen)),
     )
 
 

@@ -60,6 +60,11 @@ class Drawn:
         return f"{self.regime} case, {self.sizes}, seed {self.seed}"
 
 
+def decades_of(target: Target, regime: str) -> float:
+    """The same in the target's format: float32 has an eighth of them."""
+    return DECADES.get(regime, 0.0) / (8 if target.dtype == "float32" else 1)
+
+
 def sizes_for(layout: Layout, regime: str) -> list[Sizes]:
     """The shapes that a regime is drawn in: one sequence where the code has no batch axis."""
     found = REGIMES[regime]
@@ -69,8 +74,7 @@ def sizes_for(layout: Layout, regime: str) -> list[Sizes]:
 def draw(target: Target, cell: Cell, regime: str, sizes: Sizes, seed: int) -> Drawn:
     """Fills the arrays of one case. The same arguments give the same bits."""
     rng = np.random.default_rng([seed, *(ord(letter) for letter in regime)])
-    single = target.dtype == "float32"
-    decades = DECADES.get(regime, 0.0) / (8 if single else 1)
+    decades = decades_of(target, regime)
     growth = {"vanished": -decades, "exploding": decades}.get(regime, 0.5)
     gain = 10 ** (growth / sizes.T)
     small = 10**-decades if regime == "exploding" else 1.0
