@@ -63,7 +63,7 @@ def check_backward(
 
     What it cannot see: a mistake in a parameter's gradient that is 1e-12 of that gradient's largest number; one that
     needs masks, saturation or other sizes than were drawn; where the forward pass loses the digits of small states
-    (a note says so), one that shows in exploding gradients alone; with an oracle of your own forward, one in the forward.
+    (a note says so), one that shows in exploding gradients alone; with an oracle of your own forward, one in that.
 
     Raises:
         ValueError: an argument makes no sense; the sentence names it. Whatever your function does is reported.
