@@ -7,7 +7,7 @@ import traceback
 from pathlib import Path
 
 import manual_rnn
-from manual_rnn.errors import RunError
+from manual_rnn.errors import RunError, said_by
 
 PACKAGE = Path(manual_rnn.__file__).parent
 OURS = (str(PACKAGE), str(PACKAGE.with_name("reference")), sysconfig.get_path("stdlib"))
@@ -16,8 +16,7 @@ OURS = (str(PACKAGE), str(PACKAGE.with_name("reference")), sysconfig.get_path("s
 
 def failure(sentence: str, error: BaseException) -> RunError:
     """One sentence, and below it the traceback from where the user's own code was entered."""
-    said = f": {error}" if str(error) else ""
-    what = "called sys.exit()" if isinstance(error, SystemExit) else f"raised {type(error).__name__}{said}"
+    what = "called sys.exit()" if isinstance(error, SystemExit) else f"raised {said_by(error)}"
     return RunError(f"{sentence}: it {what}", details=own_traceback(error))
 
 

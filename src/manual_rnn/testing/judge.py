@@ -12,6 +12,7 @@ import numpy as np
 
 from manual_rnn.bptt import forward_and_backward
 from manual_rnn.cell import Cell
+from manual_rnn.errors import said_by
 from manual_rnn.testing.diagnosis import diagnose
 from manual_rnn.testing.end_to_end import BlockCheck, end_to_end_verdict
 from manual_rnn.testing.families import build
@@ -147,4 +148,4 @@ def _as_it_is(cell: Cell, case: Case, error: BaseException) -> Exception:
 
 
 def _raised(error: BaseException) -> str:
-    return "called sys.exit()" if isinstance(error, SystemExit) else f"raised {type(error).__name__}: {error}"
+    return "called sys.exit()" if isinstance(error, SystemExit) else f"raised {said_by(error)}"

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from manual_rnn.cell import Array
+from manual_rnn.errors import said_by
 
 
 class UserFailure(Exception):
@@ -52,7 +53,7 @@ def call(function: Callable[..., Any], arguments: Mapping[str, Any], *, what: st
         raise UserFailure(f"{what} did not come back within {time_limit:g} seconds")
     if "error" in outcome:
         error = outcome["error"]
-        did = "called sys.exit()" if isinstance(error, SystemExit) else f"raised {type(error).__name__}: {error}"
+        did = "called sys.exit()" if isinstance(error, SystemExit) else f"raised {said_by(error)}"
         frames = error.__traceback__.tb_next if error.__traceback__ else None  # without ours
         below = "".join(traceback.format_exception(type(error), error, frames)).rstrip()
         raise UserFailure(f"{what} {did}\n{below}") from error
