@@ -23,8 +23,8 @@ def right_passes() -> dict[str, dict[str, Any]]:
     passes: dict[str, dict[str, Any]] = {}
     for name, backward in (walks.WALKS | sums.PASSES).items():
         passes[name] = {"backward": backward, **UPSTREAM}
-        if name not in walks.FLOAT64_ONLY:
-            passes[f"{name}, float32"] = {"backward": backward, **UPSTREAM, "dtype": "float32"}
+        passes[f"{name}, float32"] = {**passes[name], "dtype": "float32"}
     for name, (backward, loss) in readouts.PASSES.items():
         passes[name] = {"backward": backward, "against": autodiff("rnn"), "loss": loss}
+        passes[f"{name}, float32"] = {**passes[name], "dtype": "float32"}
     return passes | conventions.PASSES

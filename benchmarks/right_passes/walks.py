@@ -194,4 +194,3 @@ WALKS: dict[str, Walk] = {
     "checkpointed": checkpointed,
     "in JAX": in_jax,
 }
-FLOAT64_ONLY: tuple[str, ...] = ()

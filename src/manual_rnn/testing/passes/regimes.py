@@ -78,10 +78,10 @@ def draw(target: Target, cell: Cell, regime: str, sizes: Sizes, seed: int) -> Dr
     growth = {"vanished": -decades, "exploding": decades}.get(regime, 0.5)
     gain = 10 ** (growth / sizes.T)
     small = 10**-decades if regime == "exploding" else 1.0
-    shapes = _shapes(target, cell, sizes)
+    shapes, recurrent = _shapes(target, cell, sizes), _recurrent(target, cell)
 
     def fill(name: str, shape: tuple[int, ...]) -> Array:
-        if len(shape) == 2 and shape[0] == shape[1] == sizes.n_hidden:
+        if name in recurrent:
             return np.asarray(gain * np.linalg.qr(rng.standard_normal(shape))[0])
         if name in target.layout.shapes and len(shape) == 2 and sizes.n_hidden in shape:
             return np.asarray(0.7 / np.sqrt(sizes.n_hidden) * rng.standard_normal(shape))
@@ -122,6 +122,12 @@ def _shapes(target: Target, cell: Cell, s: Sizes) -> dict[str, tuple[int, ...]]:
         return {name: tuple(_size(word, s) for word in shape) for name, shape in target.layout.shapes.items()}
     shapes = parameter_shapes(cell, n_in=s.n_in, n_hidden=s.n_hidden, n_out=s.n_out)
     return shapes if target.has_readout else {n: shape for n, shape in shapes.items() if n not in ("V", "c")}
+
+
+def _recurrent(target: Target, cell: Cell) -> set[str]:
+    """The matrices from state to state, by what they are: V or U may happen to be as square."""
+    declared = {name for name, shape in target.layout.shapes.items() if tuple(shape) == ("n_hidden", "n_hidden")}
+    return declared if target.layout.shapes else {m.W for m in cell.maps}
 
 
 def _size(word: str, s: Sizes) -> int:
