@@ -93,6 +93,17 @@ def test_longdouble_is_not_rounded_to_float64_on_the_way(cell):
     for name in result.node_gradients:
         array = result.node_gradients[name]
         assert (array != array.astype(np.float64)).any(), name
+    assert result.tape["loss"].sum() != result.loss  # which is a float
+
+
+def test_a_relu_takes_zero_for_its_slope_at_zero():
+    """The judge decides nothing there."""
+    relu = cells.get("rnn_relu")
+    params = initialise(relu, n_in=3, n_hidden=4, n_out=2)
+    result = loss_and_gradients(relu, params, np.zeros((5, 2, 3)), np.zeros((5, 2), int))
+    assert (result.tape["a"] == 0).all()
+    assert result.node_gradients["h"].any()
+    assert not result.node_gradients["a"].any()
 
 
 @any_cell

@@ -238,3 +238,33 @@ def test_the_name_of_a_cell_is_no_cell():
 def test_an_unknown_cell_is_told_with_those_that_exist():
     with pytest.raises(ValueError, match=r"no cell named 'gpt'; the built-in cells are (\w+, )*rnn, "):
         cells.get("gpt")
+
+
+# One format
+
+
+def in_float32():
+    return {name: array.astype(np.float32) for name, array in params().items()}
+
+
+@pytest.mark.parametrize(("name", "dtype", "options"), [
+    ("x", "float64", {"x": X}),
+    ("weights", "float64", {"weights": ONES}),
+    ("weights", "int64", {"weights": ONES.astype(np.int64)}),
+    ("initial['h']", "float64", {"initial": {"h": ZEROS}}),
+])  # fmt: skip
+def test_an_array_that_would_make_the_pass_wider_than_its_parameters_is_named(name, dtype, options):
+    given = {"x": X.astype(np.float32)} | options
+    assert refusal(p=in_float32(), **given) == (
+        f"The parameters are float32, and {name} is {dtype}: the pass would be computed in float64. "
+        f"Hand in {name}.astype('float32'), or parameters that are as wide."
+    )
+
+
+@pytest.mark.parametrize("x", [X.astype(np.float32), X > 0, TOKENS], ids=["dense", "zeros and ones", "tokens"])
+def test_what_is_as_wide_as_the_parameters_or_less_stays_in_their_format(x):
+    options = {"weights": ONES.astype(bool), "initial": {"h": ZEROS.astype(np.float16)}}
+    result = loss_and_gradients(RNN, in_float32(), x, Y, **options)
+    assert {gradient.dtype for gradient in result.gradients.values()} == {np.dtype(np.float32)}
+    wide = loss_and_gradients(RNN, params(), X.astype(np.float32), Y, weights=ONES.astype(np.float32))
+    assert wide.gradients["W"].dtype == np.float64

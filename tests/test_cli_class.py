@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from manual_rnn.cli import memory
 from manual_rnn.cli.app import main
 
 RIGHT = """\
@@ -153,6 +154,46 @@ def test_one_file_alone_has_the_detailed_table_and_its_prints_on_stderr(folder):
     assert "a print of a user's" in err
 
 
+HUNGRY = {
+    "lazy": instead("import numpy; lazy = [numpy.empty(10**9, numpy.uint8) for _ in range(1000)]"),
+    "patient": instead("kept = []\n    while True: kept.append(bytearray(10**7))"),
+    "at_load": "kept = [bytes(10**7) for _ in range(10**6)]\n",
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds a process's memory so")
+@pytest.mark.parametrize("name", HUNGRY)
+def test_a_file_that_takes_all_memory_gets_no_more_than_its_share(tmp_path, name):
+    """A terabyte that is never touched costs nothing, and is refused; memory that is touched ends at the limit."""
+    (tmp_path / "hungry.py").write_text(HUNGRY[name], encoding="utf-8")
+    (tmp_path / "right.py").write_text(RIGHT, encoding="utf-8")
+    code, out, _ = run(f"{tmp_path}/*.py:cell", "--examples", 4, "--memory-limit", 1, "--json")
+    hungry, right = json.loads(out)["targets"]
+    assert code == 4
+    assert right["agree"]
+    assert "raised MemoryError" in hungry["error"]["message"]
+    assert hungry["error"]["message"].endswith("; it may take 1 GB, --memory-limit allows for more.")
+    assert "hungry.py" in hungry["error"]["details"]
+
+
+def test_by_default_the_memory_is_shared_and_never_less_than_judging_takes(monkeypatch, tmp_path):
+    monkeypatch.setattr(memory, "of_the_machine", lambda: 24 * memory.GIGABYTE)
+    assert memory.share(1) == 12 * memory.GIGABYTE
+    assert memory.share(2) == 8 * memory.GIGABYTE
+    assert memory.share(64) == memory.LEAST
+    monkeypatch.setattr(memory, "of_the_machine", lambda: 0)
+    assert memory.share(1) == 0  # not known: no limit
+
+
+def test_a_container_has_what_it_was_given(monkeypatch, tmp_path):
+    monkeypatch.setattr(memory, "OF_THE_CONTAINER", tmp_path / "memory.max")
+    all_of_it = memory.of_the_machine()
+    (tmp_path / "memory.max").write_text("max\n")
+    assert memory.of_the_machine() == all_of_it
+    (tmp_path / "memory.max").write_text("1000000\n")
+    assert memory.of_the_machine() == 1000000
+
+
 def test_one_file_alone_is_held_to_the_time_limit_and_its_error_is_one_document(folder):
     code, out, _ = run(f"{folder}/hang.py:cell", "--time-limit", 2, "--json")
     assert code == 4
@@ -169,6 +210,7 @@ def test_one_file_alone_is_held_to_the_time_limit_and_its_error_is_one_document(
         (["rnn", "--csv", "nowhere/verdicts.csv"], 3, "There is no folder nowhere"),
         (["rnn", "--csv", "."], 3, "is a folder"),
         (["rnn", "--time-limit", "-1"], 2, "time-limit"),
+        (["rnn", "--memory-limit", "-1"], 2, "memory-limit"),
     ],
 )
 def test_what_can_be_said_before_judging_is(capsys, tmp_path, monkeypatch, arguments, code, said):

@@ -82,6 +82,28 @@ def test_where_nothing_can_be_decided_it_does_not_agree():
     assert "nothing to decide" in str(result)
 
 
+def test_gradients_that_are_all_zero_are_nothing_to_decide_and_no_nan():
+    net = network(1.0)
+    result = cross_check(RNN, net.params, net.x, net.y, against=ORACLE, weights=np.zeros((40, 2)))
+    assert not result.agree
+    assert (result.error == 0).all()
+    assert "nan" not in str(result)
+    assert str(result).startswith("nothing to decide: the gradients are zero")
+
+
+def test_where_only_one_side_is_zero_it_disagrees():
+    late = np.zeros((40, 2))
+    late[20:] = 1
+    one = cross_check(RNN, *_some(), against=off(h0=0.0), weights=late)
+    assert not one.agree
+    assert one.worst == np.inf
+
+
+def _some():
+    net = network(1.0)
+    return net.params, net.x, net.y
+
+
 def test_tokens_are_given_to_the_oracle_as_one_hot_rows():
     net, tokens = network(1.0), np.random.default_rng(0).integers(0, 12, (40, 2))
     assert cross_check(RNN, net.params, tokens, net.y, against=ORACLE).agree

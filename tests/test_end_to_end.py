@@ -2,10 +2,12 @@
 
 import dataclasses
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from manual_rnn import bptt, cells
+from manual_rnn.cell import Cell
 from manual_rnn.testing import Sizes, Spec, verdicts
 from manual_rnn.testing.end_to_end import _seen_beside, end_to_end_verdict
 from manual_rnn.testing.families import build
@@ -211,14 +213,70 @@ def test_away_from_a_kink_a_relu_is_decided(seed):
     assert not wrong(blocks)
 
 
-def test_the_wrong_side_of_a_kink_is_wrong_for_the_local_verdict_alone():
-    """a = 0 belongs to the side where the derivative is zero, as JAX and PyTorch have it."""
-    other = dataclasses.replace(
-        RELU, backward=lambda node, prev, grad, tap: {"a": tap("a", np.where(node.a >= 0, grad.h, 0))}
-    )
-    local, whole = judged(other, near_kink(0))
+def relu_with(slope):
+    """A ReLU whose ∇a is slope(a) ∇h."""
+    return with_backward(lambda node, grad: np.where(node.a == 0, slope, node.a > 0) * grad.h, RELU)
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.5, 1.0])
+def test_at_a_kink_either_side_and_what_lies_between_is_undecided(slope):
+    local, whole = judged(relu_with(slope), near_kink(0))
+    assert wrong(local) == wrong(whole) == set()
+    nodes, _ = answer(RELU, near_kink(0))
+    assert local["grad_a"].undecided[nodes["a"] == 0].all()
+    assert not local["grad_a"].wholly_undecided
+
+
+def maximum(p, prev, x, tap):
+    a = tap("a", p["W"] @ prev["h"] + p["U"] @ x + p["b"])
+    return {"h": tap("h", jnp.maximum(a, 0))}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_partner_that_takes_the_mean_of_both_slopes_fails_nobody(seed):
+    """JAX's gradient of jnp.maximum(a, 0) at zero is one half."""
+    case = near_kink(seed)
+    truth = autodiff(maximum)([case.for_oracle()])[0]
+    local, whole = judged(RELU, case, truth)
+    assert wrong(local) == wrong(whole) == set()
+
+
+def test_at_a_kink_a_nan_is_wrong_and_so_is_a_wrong_slope_beside_it():
+    case = near_kink(0)
+    local, _ = judged(relu_with(np.nan), case)
     assert wrong(local) == {"grad_a"}
-    assert wrong(whole) == set()
+    beside = with_backward(lambda node, grad: np.where(node.a > 1e-12, grad.h, 0), RELU)
+    local, _ = judged(beside, case)
+    nodes, _ = answer(RELU, case)
+    assert wrong(local) == ({"grad_a"} if ((nodes["a"] > 0) & (nodes["a"] < 1e-12)).any() else set())
+
+
+@pytest.mark.parametrize("slope", [-1.0, 0.0, 1.0])
+def test_what_a_state_gets_directly_from_a_kink_is_undecided_there_too(slope):
+    """h(t) = |a + h(t−1)|: the slope is in ∇a(t), and in the direct part of ∇h(t−1)."""
+
+    def forward(node, prev, tap):
+        s = tap("s", node.a + prev.h)
+        return {"h": tap("h", np.abs(s))}
+
+    def backward(node, prev, grad, tap):
+        direct = np.where(node.s == 0, slope, np.sign(node.s)) * grad.h
+        return {"a": tap("a", tap("s", direct)), "h_prev": direct}
+
+    def partner(p, prev, x, tap):
+        a = tap("a", p["W"] @ prev["h"] + p["U"] @ x + p["b"])
+        s = tap("s", a + prev["h"])
+        return {"h": tap("h", jnp.maximum(s, -s))}
+
+    cell = Cell("distance", forward, backward, kinks=("s",))
+    case = draw(cell, "ordinary", Sizes(3, 2, 2, 4, 3))
+    for array in (*(case.params[name] for name in "UWb"), case.initial["h"]):
+        array[...] = 0  # so that every s is zero
+    nodes, grads = autodiff(partner)([case.for_oracle()])[0]
+    assert (nodes["s"] == 0).all()
+    assert grads["h"].all()
+    local, whole = judged(cell, case, (nodes, grads))
+    assert wrong(local) == wrong(whole) == set()
 
 
 # What is not finite

@@ -112,9 +112,10 @@ def test_of_a_forward_of_ones_own_a_diagonal_W_is_noted():
 def test_the_linear_network_has_no_order_to_get_wrong(name):
     cell, linear = cells.get(name), name == "rnn_identity"
     assert is_linear(cell) == linear
-    drawn = draw(Target(backward=cs231n, against=autodiff(name), loss="random"), cell, "ordinary", CASE, 0)
+    target = Target(backward=cs231n, against=autodiff(name), loss="random")
+    drawn = draw(target, cell, "ordinary", CASE, 0)
     assert order_shows(cell, drawn.case) != linear
-    assert not any("commute" in note for note in untested([drawn], cell))
+    assert not any("commute" in note for note in untested(target, [drawn], cell))
 
 
 CASE = Sizes(4, 2, 3, 5, 2)

@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manual_rnn import bptt, cells
+from manual_rnn import cells
 from manual_rnn.testing import CellFailure, Sizes, Spec, verdicts
 from manual_rnn.testing.families import build, families_for
 from manual_rnn.testing.local import bound_for, compare, local_verdict
 from manual_rnn.testing.scales import natural_scales
 from oracle_cases import USUAL
 from other_forms import RIGHT_FORMS, RNN, WRITE_IN_PLACE, with_backward
+from other_orders import FUSED
 from reference import autodiff
 
 EPS, TINY = np.finfo(np.float64).eps, np.finfo(np.float64).tiny
@@ -157,45 +158,10 @@ def test_the_specs_are_of_every_family():
     assert {spec.family for spec in SPECS} == set(families_for(RNN))
 
 
-def from_the_other_end(A, B):
-    """A @ B with the terms of each sum in the opposite order."""
-    return np.ascontiguousarray(A[..., ::-1]) @ np.ascontiguousarray(B[::-1])
-
-
-def fused(cell, params, x, y, weights, initial, *, inputs, tape, grads):
-    """The whole pass as another person may write it: W and U fused into one matrix, sums step by step, in any order."""
-    p, T = params, len(x)
-    x = np.eye(p["U"].shape[1], dtype=p["U"].dtype)[x] if x.ndim == 2 else x
-    WU = np.concatenate([p["W"], p["U"]], axis=1)
-    tape.reserve_state("h", initial["h"], p["W"].dtype)
-    for t in range(T):
-        tape.t = t
-        prev = tape.previous_at(t)
-        a = tape.tap("a", from_the_other_end(np.concatenate([prev.h, x[t]], axis=1), WU.T) + p["b"])
-        cell.forward(bptt.Nodes(a=a), prev, tape.tap)
-    o = tape.tap_all("o", p["c"] + from_the_other_end(tape["h"], p["V"].T))
-    top = o.max(axis=-1, keepdims=True)
-    total = np.exp(o - top).sum(axis=-1, keepdims=True)
-    one_hot = np.eye(o.shape[-1], dtype=o.dtype)[y]
-    tape.tap_all("loss", -weights * ((o - top - np.log(total)) * one_hot).sum(axis=-1))
-    grad_o = grads.tap_all("o", weights[..., None] * (np.exp(o - top) / total - one_hot))
-    from_above = np.zeros_like(initial["h"])
-    for t in reversed(range(T)):
-        grads.t = t
-        grad = bptt.Nodes(h=grads.tap("h", from_the_other_end(grad_o[t], p["V"]) + from_above))
-        from_above = from_the_other_end(cell.backward(tape.at(t), tape.previous_at(t), grad, grads.tap)["a"], p["W"])
-    ahead, before = grads["a"], tape.previous("h")
-    for name, left, right in (("V", grad_o, tape["h"]), ("W", ahead, before), ("U", ahead, x)):
-        grads.tap_all(name, sum(left[t].T @ right[t] for t in range(T)))
-    for name, each in (("c", grad_o), ("b", ahead)):
-        grads.tap_all(name, sum(each[t].sum(axis=0) for t in reversed(range(T))))
-    grads.tap_all("x", from_the_other_end(ahead, p["U"]))
-    grads.tap_all("h0", from_above)
-
-
-def test_a_fused_pass_with_every_sum_in_another_order_is_failed_in_no_family(answered):
+@pytest.mark.parametrize("form", FUSED)
+def test_a_fused_pass_with_every_sum_in_another_order_is_failed_in_no_family(form, answered):
     for case, answer in answered:
-        by_equation, end_to_end = verdicts(RNN, case, answer, manual=fused)
+        by_equation, end_to_end = verdicts(RNN, case, answer, manual=FUSED[form])
         assert not [name for name, check in by_equation.items() if not check.agree], case.spec
         assert not [name for name, blocks in end_to_end.items() if not blocks.agree], case.spec
 

@@ -34,7 +34,7 @@ def test_the_truth_is_that_of_the_derivation_with_the_carry_cut(against, loss, k
     target = Target(backward=cs231n, against=against, loss=loss, layout=CS231N, truncation=k)
     drawn = draw(target, cells.get("rnn"), "ordinary", Sizes(6, 2, 3, 4, 2), 0)
     right = truncated(cells.get("rnn"), drawn, k)
-    found = truth_of(target, drawn)
+    found = truth_of(target, drawn, None)
     assert set(found) == {"x", "h0", "Wx", "Wh", "b"}
     for name, estimate in found.items():
         wanted = right[CS231N.ours(name)]

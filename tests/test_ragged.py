@@ -118,7 +118,7 @@ def test_every_regime_has_padding_that_is_not_zero_and_a_sequence_that_fills_all
 def test_the_truth_is_that_of_each_sequence_alone(loss):
     target = Target(backward=masked(loss), against=autodiff("rnn"), loss=loss, ragged="lengths")
     drawn = draw(target, cells.get("rnn"), "ordinary", Sizes(5, 3, 2, 3, 4), 1)
-    found = truth_of(target, drawn)
+    found = truth_of(target, drawn, None)
     total = {name: np.zeros_like(found[name].value) for name in found}
     for i, length in enumerate(drawn.lengths):
         alone = replace(
@@ -133,7 +133,7 @@ def test_the_truth_is_that_of_each_sequence_alone(loss):
         )
         if loss == "last":
             alone.weights[:-1] = 0
-        own = truth_of(replace(target, ragged=""), alone)
+        own = truth_of(replace(target, ragged=""), alone, None)
         for name in total:
             rows = {"x": np.s_[:length, i : i + 1], "h0": np.s_[i : i + 1]}.get(name, ...)
             total[name][rows] += own[name].value

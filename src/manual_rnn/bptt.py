@@ -128,7 +128,8 @@ class Result:
     """What a forward and a backward pass give."""
 
     loss: float
-    """L, the weighted sum over time and batch, in nats."""
+    """L, the weighted sum over time and batch, in nats. A Python float, so of a longdouble pass it has the digits of
+    float64; ``tape["loss"].sum()`` has all of them."""
     gradients: dict[str, Array]
     """∂L/∂v by the name of v: each parameter, each initial state ("h0"), and "x" where it was asked for."""
     state: dict[str, Array]

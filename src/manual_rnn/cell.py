@@ -120,7 +120,8 @@ class Cell:
     labels: Mapping[str, str] = field(default_factory=dict)
     """The number in the derivation of each equation that is the cell's own: ``{"h": "F2", "grad_a": "B5"}``."""
     kinks: tuple[str, ...] = ()
-    """The nodes at whose zero a derivative jumps (the pre-activation of a ReLU)."""
+    """The nodes at whose zero a derivative jumps (the pre-activation of a ReLU). Where one is exactly zero, either
+    side's slope is right and the judge decides nothing."""
     latex: Mapping[str, str] = field(default_factory=dict)
     """The equations that are the cell's own, for reports: ``{"h": r"h(t) = \\tanh a(t)"}``; those of all cells are
     known (:mod:`manual_rnn.formulas`), and one that is not given is shown by its name alone."""

@@ -106,6 +106,22 @@ def check_problem(
         _check_numbers("weights", weights)
     if initial is not None:
         _check_initial(cell, initial, (B, n_hidden))
+    states = {f"initial[{name!r}]": array for name, array in (initial or {}).items()}
+    dense = {} if affine.is_tokens(x) else {"x": x}
+    _check_format(params, dense | ({} if weights is None else {"weights": weights}) | states)
+
+
+def _check_format(params: Mapping[str, Array], others: Mapping[str, Array]) -> None:
+    """One array of a wider format would make all of the pass wider, with no more digits than the parameters have."""
+    dtype = next(iter(params.values())).dtype
+    wider = {name: array for name, array in others.items() if np.result_type(dtype, array) != dtype}
+    if wider:
+        are = ", ".join(f"{name} is {array.dtype}" for name, array in wider.items())
+        name, array = next(iter(wider.items()))
+        raise ValueError(
+            f"The parameters are {dtype}, and {are}: the pass would be computed in {np.result_type(dtype, array)}. "
+            f"Hand in {name}.astype('{dtype}'), or parameters that are as wide."
+        )
 
 
 def _check_initial(cell: Cell, initial: Mapping[str, Array], shape: tuple[int, int]) -> None:

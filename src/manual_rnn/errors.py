@@ -41,3 +41,9 @@ class Interrupted(CommandError):
 
     exit_code = 130
     kind = "interrupted"
+
+
+def said_by(error: BaseException) -> str:
+    """An exception's type and what it says; a MemoryError of NumPy's own type is one like any."""
+    kind = "MemoryError" if isinstance(error, MemoryError) else type(error).__name__
+    return f"{kind}: {error}" if str(error) else kind

@@ -28,6 +28,8 @@ class Job:
     seed: int
     time_limit: float
     """The longest that loading a file, or judging one group of cases, may take; 0: no limit."""
+    memory_limit: int
+    """The bytes that each process may take; 0: no limit."""
     share: bool
     """Whether the reference's answers are computed once for all targets that have the same partner."""
 
@@ -48,7 +50,8 @@ def work(
         os.dup2(prints.fileno(), stream)
     sys.dont_write_bytecode = True
 
-    from manual_rnn.cli.failed import failed
+    from manual_rnn.cli import memory
+    from manual_rnn.cli.failed import failed, with_the_limit
     from manual_rnn.cli.kinds import judge_target
     from manual_rnn.cli.task import Task
 
@@ -67,6 +70,7 @@ def work(
         talk.send(("silent", seconds))
         watch(limit, told)
 
+    memory.bound(job.memory_limit)
     advance(0)  # all imports of our own are behind: from here on it is the user's time
     try:
         if job.share:
@@ -74,7 +78,7 @@ def work(
             advance(0)
         report = judge_target(target, Task(job.examples, job.seed, job.time_limit, advance, may_be_silent))
     except BaseException as error:
-        talk.send(("failed", failed(target, error)))
+        talk.send(("failed", with_the_limit(failed(target, error), error, job.memory_limit)))
     else:
         talk.send(("report", report))
     finally:

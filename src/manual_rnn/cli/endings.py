@@ -33,7 +33,7 @@ def crash(target: str, child: Child, stack: Path) -> Failed:
     if code is not None and code < 0:
         at, frames = _where(stack)
         name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-        hint = " (too much memory, perhaps)" if name == "SIGKILL" else ""
+        hint = " (too much memory, perhaps)" if name in ("SIGKILL", "SIGABRT") else ""
         return Failed(target, RunError.kind, f"{target} crashed with {name}{hint}{at}.", frames)
     sentence = f"{target} ended its own process with exit code {code}, before there was a verdict."
     last = child.printed.decode(errors="replace").strip().splitlines()[-5:]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from manual_rnn.cli.memory import in_words
 from manual_rnn.cli.tracebacks import failure
 from manual_rnn.errors import CommandError, InputError, RunError, UsageError
 from manual_rnn.tracebacks import has_own_frames, own_traceback
@@ -66,6 +67,14 @@ def failed(name: str, error: BaseException) -> Failed:
         return Failed(name, error.kind, str(error), error.details)
     told = failure(f"{name} failed while it was judged", own or error)
     return Failed(name, told.kind, str(told), told.details)
+
+
+def with_the_limit(found: Failed, error: BaseException, memory_limit: int) -> Failed:
+    """The same, saying how much memory there was where that is what ran out."""
+    if not memory_limit or not any(isinstance(cause, MemoryError) for cause in _causes(error)):
+        return found
+    said = f"{found.message.rstrip('.')}; it may take {in_words(memory_limit)}, --memory-limit allows for more."
+    return replace(found, message=said)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

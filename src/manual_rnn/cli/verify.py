@@ -23,6 +23,7 @@ def verify(
     json: bool = False,
     csv: Path | None = None,
     time_limit: Annotated[float, Parameter(validator=validators.Number(gte=0))] = 30.0,
+    memory_limit: Annotated[float | None, Parameter(validator=validators.Number(gte=0))] = None,
     report: Annotated[Path | None, Parameter(negative=())] = None,
 ) -> int:
     """Compare hand-derived gradients with exact ones: of a cell, every equation alone, at every step, and the whole
@@ -50,6 +51,9 @@ def verify(
     time_limit
         Seconds that code of your own may take to load, and again for each group of up to 64 cases of a cell, or for
         each call of a backward pass and each case of the forward pass that it is held against. 0: no limit.
+    memory_limit
+        Gigabytes that each process with code of your own may take, on Linux. 0: no limit. Unless you say otherwise, an
+        even share of the machine's memory, and not less than 2.
     report
         Also write the verdict as a page, FILE.html: equations, error by time step, diagnosis. One file that needs no
         network; a file that is there is replaced.
@@ -71,7 +75,14 @@ def verify(
         check_place(report)
     start = time.monotonic()
     with counting("judging", (examples or EXAMPLES) * len(chosen.names), "cases") as progress:
-        verdicts = judge_all(chosen, examples=examples, seed=seed, time_limit=time_limit, progress=progress)
+        verdicts = judge_all(
+            chosen,
+            examples=examples,
+            seed=seed,
+            time_limit=time_limit,
+            memory_limit=memory_limit,
+            progress=progress,
+        )
     seconds = time.monotonic() - start
     if csv is not None:
         write_csv(csv, verdicts)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 
+from manual_rnn.cli import memory
 from manual_rnn.cli.apart import judge_apart
 from manual_rnn.cli.apart_worker import Job
 from manual_rnn.cli.class_targets import Targets
@@ -19,7 +21,13 @@ SHOWN_OUTPUT = 2000
 
 
 def judge_all(
-    targets: Targets, *, examples: int | None, seed: int, time_limit: float, progress: Callable[[int], None]
+    targets: Targets,
+    *,
+    examples: int | None,
+    seed: int,
+    time_limit: float,
+    memory_limit: float | None,
+    progress: Callable[[int], None],
 ) -> list[Verdict]:
     """The verdict on each target, in their order.
 
@@ -31,12 +39,14 @@ def judge_all(
     cases = examples or EXAMPLES
     # Where one target takes all cores for itself, it tells of its progress by whole shapes only.
     alone = cases >= WORTH_PROCESSES
-    job = Job(examples, seed, time_limit * max(1.0, cases / WORTH_PROCESSES), share=not alone)
+    at_once = cores() if alone or targets.are_a_class else 1
+    bytes_ = memory.share(at_once) if memory_limit is None else int(memory_limit * memory.GIGABYTE)
+    job = Job(examples, seed, time_limit * max(1.0, cases / WORTH_PROCESSES), bytes_, share=not alone)
     if targets.are_a_class:
         return [verdict for verdict, _ in judge_apart(targets.names, job, progress, workers=1 if alone else cores())]
     found: dict[str, Verdict] = {}
     for name in targets.own:
-        job = Job(job.examples, job.seed, job.time_limit, share=False)
+        job = replace(job, share=False)
         ((verdict, printed),) = judge_apart([name], job, progress, workers=1)
         _pass_on(name, printed)
         if isinstance(verdict, Failed):

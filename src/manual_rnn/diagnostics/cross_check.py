@@ -42,7 +42,7 @@ class CrossCheck:
     """The comparison of ∂L/∂h(t) at t = 0 … T, for each sequence: all arrays are (T + 1, B), by step."""
 
     error: Array
-    """‖manual − autodiff‖ / ‖autodiff‖."""
+    """‖manual − autodiff‖ / ‖autodiff‖; zero where both are zero."""
     allowance: Array
     """What rounding may do to it, measured there."""
     decided: npt.NDArray[np.bool_]
@@ -65,10 +65,10 @@ class CrossCheck:
         return int((~self.decided).sum())
 
     def __str__(self) -> str:
-        verdict = "manual and autodiff agree" if self.agree else "manual and autodiff DISAGREE"
-        if not self.decided.any():
-            verdict = "rounding leaves nothing to decide"
         counts = f"{self.undecided} of {self.error.size} undecided"
+        if not self.decided.any():
+            return f"nothing to decide: the gradients are zero, have underflowed, or rounding may change them; {counts}"
+        verdict = "manual and autodiff agree" if self.agree else "manual and autodiff DISAGREE"
         return f"{verdict}: worst relative error {self.worst:.1e}, {counts}"
 
 
@@ -157,7 +157,8 @@ def _moved_gradients(
 
 
 def _relative(ours: Array, theirs: Array) -> Array:
-    """‖ours − theirs‖ / ‖theirs‖ of each vector, no square underflowing; inf where only theirs is zero."""
+    """‖ours − theirs‖ / ‖theirs‖ of each vector, no square underflowing; zero where they are the same, zeros too;
+    inf where only theirs is zero."""
     with np.errstate(invalid="ignore", over="ignore"):
         relative: Array = np.exp(log_norm(ours - theirs) - log_norm(theirs))
-    return relative
+    return np.where((ours == theirs).all(axis=-1), 0.0, relative)

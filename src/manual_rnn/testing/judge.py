@@ -12,9 +12,11 @@ import numpy as np
 
 from manual_rnn.bptt import forward_and_backward
 from manual_rnn.cell import Cell
+from manual_rnn.errors import said_by
 from manual_rnn.testing.diagnosis import diagnose
 from manual_rnn.testing.end_to_end import BlockCheck, end_to_end_verdict
 from manual_rnn.testing.families import build
+from manual_rnn.testing.goes_on import check_that_it_goes_on
 from manual_rnn.testing.local import EquationCheck, Manual, local_verdict
 from manual_rnn.testing.problem import Answer, Case, Oracle, Sizes, Spec
 from manual_rnn.testing.report import Report
@@ -48,12 +50,13 @@ def verify(
         oracle: the source of truth, ``reference.autodiff("rnn")`` for example; it is called from several threads.
         examples: how many cases; each family gets its even share.
         seed: the same seed draws the same cases.
-        manual: the pass through time to be judged, with the signature of ``bptt.forward_and_backward``.
+        manual: the pass through time to be judged, with the signature of ``bptt.forward_and_backward``; it records
+            every node by ``tap`` and goes on with what that returns.
         progress: called with the number of cases judged since the last call.
 
     Raises:
-        ValueError: there is nothing to judge; the cell and the oracle do not have the same nodes; or an array has the
-            wrong shape.
+        ValueError: there is nothing to judge; the cell and the oracle do not have the same nodes; an array has the
+            wrong shape; or ``manual`` goes on with values of its own.
         CellFailure: the cell's own code, or the oracle's, raised an exception.
     """
     if examples < 1:
@@ -73,7 +76,8 @@ def judge(
     manual: Manual = forward_and_backward,
     progress: Callable[[int], None] = lambda count: None,
 ) -> Tally:
-    """Judges the cases of these specs, in groups of one shape, and returns the count."""
+    """Judges the cases of these specs, in groups of one shape, and returns the count. Raises as :func:`verify` does."""
+    check_that_it_goes_on(cell, manual)
     groups: dict[tuple[Sizes, str], list[Spec]] = defaultdict(list)
     for spec in specs:
         groups[spec.sizes, spec.dtype].append(spec)
@@ -144,4 +148,4 @@ def _as_it_is(cell: Cell, case: Case, error: BaseException) -> Exception:
 
 
 def _raised(error: BaseException) -> str:
-    return "called sys.exit()" if isinstance(error, SystemExit) else f"raised {type(error).__name__}: {error}"
+    return "called sys.exit()" if isinstance(error, SystemExit) else f"raised {said_by(error)}"

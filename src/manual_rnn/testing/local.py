@@ -6,7 +6,9 @@ is counted in units in the last place of the equation's natural scale, $\text{un
 zero. There is no other absolute tolerance, at any magnitude.
 
 What it cannot see: an equation in whose every case the numbers lie below the format's limit, or cancel to less
-than half of the format's digits. Those are counted as undecided, never as passed.
+than half of the format's digits. Those are counted as undecided, never as passed. So is a gradient exactly at a kink
+that the cell declares: there it is anything between the slopes of the two sides, and nobody's choice is wrong (JAX
+gives ``jnp.maximum(a, 0)`` a half and ``jax.nn.relu`` zero).
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from manual_rnn.bptt import forward_and_backward
 from manual_rnn.cell import Array, Cell, Nodes
 from manual_rnn.tape import Tape
 from manual_rnn.testing.problem import Answer, Case
-from manual_rnn.testing.scales import Scales, previous_states
+from manual_rnn.testing.scales import OF_THE_READOUT, Scales, previous_states
 
 Manual = Callable[..., Any]
 """A pass that records on the tapes it is handed, with the signature of ``bptt.forward_and_backward``."""
@@ -108,8 +110,10 @@ def bound_for(terms: int) -> float:
     return 32.0 + terms
 
 
-def compare(ours: Array, truth: Array, scale: Array, terms: int) -> EquationCheck:
+def compare(ours: Array, truth: Array, scale: Array, terms: int, at_kink: Array | None = None) -> EquationCheck:
     """Counts the errors of ``ours`` in units of the natural scale. All arrays have one shape.
+
+    ``at_kink`` says at which numbers the derivative has no one value: any that is finite will do there.
 
     Raises:
         ValueError: ours has another shape than the truth.
@@ -123,6 +127,9 @@ def compare(ours: Array, truth: Array, scale: Array, terms: int) -> EquationChec
         # Beyond half of the digits lost, agreement says nothing: by cancellation, by underflow, or by overflow.
         undecided = ~(unit <= np.sqrt(info.eps) * np.abs(truth)) | ~np.isfinite(truth)
     units = np.where(np.isfinite(truth), units, 0.0)
+    if at_kink is not None:
+        anything = at_kink & np.isfinite(ours)
+        units, undecided = np.where(anything, 0.0, units), undecided | anything
     return EquationCheck(units, bound_for(terms), undecided & ~(units > bound_for(terms)))
 
 
@@ -138,6 +145,18 @@ def _check_returned_states(
     for name in cell.states:
         if name in returned and not np.array_equal(returned[name], tape[cell.full(name)][0], equal_nan=True):
             raise ValueError(f"forward returns a state {name!r} that is not the {name!r} it has tapped.")
+
+
+def _at_kinks(cell: Cell, nodes: Mapping[str, Array], scales: Scales) -> dict[str, Array]:
+    """By the name of a gradient that the cell's own code makes: where a node with a kink is exactly zero."""
+    if not cell.kinks:
+        return {}
+    zero = np.any([nodes[name] == 0 for name in cell.kinks], axis=0)
+    found = {name: zero for name in nodes if name not in (*OF_THE_READOUT, *cell.states)}
+    for name in cell.states:
+        if f"{name}_prev" in scales[1]:  # handed to the step before, where it is a part of the state's gradient
+            found |= {name: np.concatenate([zero[1:], np.zeros_like(zero[:1])]), f"{name}0": zero[0]}
+    return found
 
 
 def local_verdict(
@@ -158,9 +177,9 @@ def local_verdict(
         manual(cell, case.params, case.x, case.y, case.weights, case.initial, inputs=True, tape=tape, grads=back)
 
     checks: dict[str, EquationCheck] = {}
-    for prefix, computed, truths, scale_of in (
-        ("", tape.computed, nodes, scales[0]),
-        ("grad_", back.computed, grads, scales[1]),
+    for prefix, computed, truths, scale_of, kinks in (
+        ("", tape.computed, nodes, scales[0], {}),
+        ("grad_", back.computed, grads, scales[1], _at_kinks(cell, nodes, scales)),
     ):
         for name in [*computed, *(name for name in truths if name not in computed)]:
             equation, truth = f"{prefix}{name}", truths[name]
@@ -168,7 +187,7 @@ def local_verdict(
                 raise ValueError(f"{equation} is missing: the reference has it and the manual pass never gave it.")
             scale = scale_of[name]
             try:
-                checks[equation] = compare(computed[name], truth, scale.of, scale.terms)
+                checks[equation] = compare(computed[name], truth, scale.of, scale.terms, kinks.get(name))
             except ValueError as error:
                 raise ValueError(f"{equation}: {error}") from None
     return checks

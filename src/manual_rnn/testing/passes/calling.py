@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from manual_rnn.cell import Array
+from manual_rnn.errors import said_by
 from manual_rnn.tracebacks import is_own, own_traceback, raised_by_us
 
 MUCH = 100_000
@@ -86,7 +87,7 @@ def call(
         error = outcome["error"]
         if isinstance(error, UserFailure):  # a call within the call has said what; which call it was within is ours
             raise type(error)(f"{what} did not go through: {error.sentence}", error.details) from error
-        did = "called sys.exit()" if isinstance(error, SystemExit) else f"raised {type(error).__name__}: {error}"
+        did = "called sys.exit()" if isinstance(error, SystemExit) else f"raised {said_by(error)}"
         error.__traceback__ = error.__traceback__.tb_next if error.__traceback__ else None  # without ours
         raise UserFailure(f"{what} {did}", "" if raised_by_us(error) else own_traceback(error)) from error
     return Called(outcome["value"], printed.text)
@@ -114,17 +115,35 @@ def as_array(value: Any, what: str) -> Array:
             value = value.detach()
         if hasattr(value, "cpu"):
             value = value.cpu()
+        if hasattr(value, "resolve_neg"):  # PyTorch's DLPack forgets the sign of a view that is negated lazily
+            value = value.resolve_neg()
         if isinstance(value, (np.ndarray, np.generic)) or not hasattr(value, "__dlpack__"):
             array = np.asarray(value)
         else:
             array = np.from_dlpack(value)
     except Exception as error:
         raise UserFailure(
-            f"{what} is of the type {type(value).__name__}, which cannot be read as an array: {error}"
+            f"{what} is {_described(value)}, which NumPy cannot read ({_first_line(error)}); "
+            "hand back a dense array of float64 or float32"
         ) from error
     if not (np.issubdtype(array.dtype, np.number) or array.dtype == bool):
         raise UserFailure(f"{what} is of the type {type(value).__name__}; expected an array of numbers")
     return array
+
+
+def _described(value: Any) -> str:
+    """The type, and of a tensor the dtype, the layout and the device where they are not the usual ones."""
+    facts = [str(getattr(value, name)) for name in ("dtype", "layout") if hasattr(value, name)]
+    facts = [fact for fact in facts if fact != "torch.strided"]
+    device = str(getattr(value, "device", "cpu"))
+    facts += [f"on {device}"] if device != "cpu" else []
+    name = type(value).__name__
+    article = "an" if name[0] in "AEIOUaeiou" else "a"
+    return f"{article} {name} of {', '.join(facts)}" if facts else f"of the type {name}"
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def gradients_by_name(returned: Any, names: list[str]) -> tuple[dict[str, Array], dict[str, Array | None]]:
@@ -132,7 +151,7 @@ def gradients_by_name(returned: Any, names: list[str]) -> tuple[dict[str, Array]
     where it cannot be read as one.
 
     Raises:
-        UserFailure: it is no mapping, or a gradient is no array.
+        UserFailure: it is no mapping, or a gradient is no array of real numbers.
     """
     if not isinstance(returned, Mapping):
         hint = " (as in dict(Wx=dWx, Wh=dWh, b=db))" if isinstance(returned, (tuple, list)) else ""
@@ -142,7 +161,10 @@ def gradients_by_name(returned: Any, names: list[str]) -> tuple[dict[str, Array]
     unknown: dict[str, Array | None] = {}
     for key, value in returned.items():
         if key in known:
-            found[known[key]] = as_array(value, f"the gradient of {known[key]}")
+            what = f"the gradient of {known[key]}"
+            array = found[known[key]] = as_array(value, what)
+            if np.issubdtype(array.dtype, np.complexfloating):
+                raise UserFailure(f"{what} is an array of {array.dtype}; expected real numbers")
         else:
             unknown[str(key)] = None
             with contextlib.suppress(UserFailure):

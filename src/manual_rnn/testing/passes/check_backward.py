@@ -16,6 +16,7 @@ from manual_rnn.testing.passes.layout import Layout
 from manual_rnn.testing.passes.preflight import notes, preflight
 from manual_rnn.testing.passes.regimes import REGIMES, Drawn, draw, regimes_of, sizes_for
 from manual_rnn.testing.passes.seen import Seen, look
+from manual_rnn.testing.passes.small_states import set_aside
 from manual_rnn.testing.passes.smallest import shrink, three_lines
 from manual_rnn.testing.passes.target import ForwardOracle, Target
 from manual_rnn.testing.passes.truth import cell_of, has_cell
@@ -70,9 +71,10 @@ def check_backward(
     tolerance: a gradient of 1e-200 is judged as one of 1 is.
 
     What it cannot see: a mistake in a parameter's gradient that is 1e-12 of that gradient's largest number; one that
-    needs saturation or other sizes than were drawn; with an oracle of your own forward, one in the forward. With ragged
-    lengths, a mask that is forgotten in the carry: nothing comes from the padding then, masked or not, except in code
-    for the loss "last" that keeps states past the end and reads them at row T − 1.
+    needs saturation or other sizes than were drawn; where the forward pass loses the digits of small states (a note
+    says so), one that shows in exploding gradients alone; with an oracle of your own forward, one in the forward. With
+    ragged lengths, a mask that is forgotten in the carry: nothing comes from the padding then, masked or not, except in
+    code for the loss "last" that keeps states past the end and reads them at row T − 1.
 
     The steps alone, forward and backward, are checked by :func:`manual_rnn.testing.check_step`.
 
@@ -114,6 +116,7 @@ def check_target(
     if examples is not None and examples < 1:
         raise ValueError(f"examples is {examples}; there is at least one case to be drawn.")
     seen, failures = _look_at_all(target, given or _drawn(target, regimes, examples, seed), time_limit, progress)
+    seen, lost = set_aside(target, seen, time_limit)
     promises = preflight(target, seen, failures, time_limit)
     progress(0)
     names = list(seen[0].truth) if seen else []
@@ -145,7 +148,7 @@ def check_target(
         smallest=small.drawn if small else None,
         reproduce=three_lines(target, small, named) if small else "",
         diagnosis=tuple(explained),
-        notes=(*blind, *getattr(target.against, "notes", ()), *notes(seen)),
+        notes=(*blind, *getattr(target.against, "notes", ()), *lost, *notes(seen)),
     )
 
 

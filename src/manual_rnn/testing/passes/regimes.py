@@ -80,6 +80,11 @@ def regimes_of(target: Target) -> dict[str, tuple[Sizes, ...]]:
     return OF_A_STEP if target.layout.step else REGIMES
 
 
+def decades_of(target: Target, regime: str) -> float:
+    """The powers of ten of a regime in the target's format: float32 has an eighth of them."""
+    return DECADES.get(regime, 0.0) / (8 if target.dtype == "float32" else 1)
+
+
 def sizes_for(target: Target, regime: str) -> list[Sizes]:
     """The shapes of a regime: one sequence where the code has no batch axis, two or more where lengths are ragged."""
     found = regimes_of(target)[regime]
@@ -91,15 +96,13 @@ def sizes_for(target: Target, regime: str) -> list[Sizes]:
 def draw(target: Target, cell: Cell, regime: str, sizes: Sizes, seed: int) -> Drawn:
     """Fills the arrays of one case. The same arguments give the same bits."""
     rng = np.random.default_rng([seed, *(ord(letter) for letter in regime)])
-    single = target.dtype == "float32"
-    decades = DECADES.get(regime, 0.0) / (8 if single else 1)
+    decades = decades_of(target, regime)
     from_above = {"vanished": -decades, "exploding": decades}.get(regime, 0.0) if target.layout.step else 0.0
     decades = 0.0 if target.layout.step else decades  # over one step nothing grows
     growth = {"vanished": -decades, "exploding": decades}.get(regime, 0.5)
     gain = 10 ** (growth / sizes.T)
     small = 10**-decades if regime == "exploding" else 1.0
-    shapes = _shapes(target, cell, sizes)
-    recurrent = _recurrent(target, cell)
+    shapes, recurrent = _shapes(target, cell, sizes), _recurrent(target, cell)
 
     def fill(name: str, shape: tuple[int, ...]) -> Array:
         if name in recurrent:
@@ -151,11 +154,10 @@ def _shapes(target: Target, cell: Cell, s: Sizes) -> dict[str, tuple[int, ...]]:
     return shapes if target.has_readout else {n: shape for n, shape in shapes.items() if n not in ("V", "c")}
 
 
-def _recurrent(target: Target, cell: Cell) -> list[str]:
-    """The matrices from state to state: by name, as another may happen to be square in one case."""
-    if target.layout.shapes:
-        return [name for name, shape in target.layout.shapes.items() if tuple(shape) == ("n_hidden", "n_hidden")]
-    return [m.W for m in cell.maps]
+def _recurrent(target: Target, cell: Cell) -> set[str]:
+    """The matrices from state to state, by what they are: V or U may happen to be as square."""
+    declared = {name for name, shape in target.layout.shapes.items() if tuple(shape) == ("n_hidden", "n_hidden")}
+    return declared if target.layout.shapes else {m.W for m in cell.maps}
 
 
 def _size(word: str, s: Sizes) -> int:
