@@ -22,7 +22,7 @@ def mean_nats(cell: Cell, params: Mapping[str, Array], x: Array, y: Array) -> fl
         part = slice(first, first + AT_ONCE)
         tape = Tape(len(x[part]))
         state = bptt.unroll(cell, params, x[part, None], state, tape)
-        o = readout.forward(params["V"], params["c"], tape[cell.states[0]])
+        o = readout.forward(params["V"], params["c"], tape[cell.full(cell.states[0])])
         losses, _ = loss.forward(o, y[part, None], np.ones((len(x[part]), 1), o.dtype))
         total += float(losses.sum(dtype=np.float64))
     return total / len(x)

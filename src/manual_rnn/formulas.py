@@ -7,6 +7,7 @@ they stand for the reader, says the same.
 from __future__ import annotations
 
 import re
+
 import numpy as np
 
 from manual_rnn.cell import Affine, Array, Cell, Nodes
@@ -77,7 +78,8 @@ def _of_state(cell: Cell, state: str) -> dict[str, str]:
     h = symbol(state)
 
     def at(t: str) -> str:
-        return " + ".join([way.replace("{t}", t) for way in ways] + ([direct.replace("(t)", f"({t})")] if direct else []))
+        past = [direct.replace("(t)", f"({t})")] if direct else []
+        return " + ".join([way.replace("{t}", t) for way in ways] + past)
 
     equations = {f"grad_{state}0": rf"\nabla {h}(0) = {at('1')}"}
     if state == cell.states[0]:

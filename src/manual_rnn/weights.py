@@ -1,4 +1,4 @@
-r"""Weights on disk: safetensors under the names of PyTorch, which ``torch.nn.RNN``, ``LSTM`` and ``GRU`` take as they are.
+r"""Weights on disk: safetensors under PyTorch's names, which ``torch.nn.RNN``, ``LSTM`` and ``GRU`` take as they are.
 
 ====================  ==================================  =====================================
 in the file           here                                shape

@@ -1,4 +1,4 @@
-r"""AntisymmetricRNN (Chang, Chen, Haber, Chi 2019): one Euler step of a differential equation that neither grows nor dies.
+r"""AntisymmetricRNN (Chang, Chen, Haber, Chi 2019): a step of a differential equation that neither grows nor dies.
 
 The weight of the state is not a parameter but made of one: W = A − Aᵀ − γ1 has eigenvalues on the line Re λ = −γ, so
 that the Jacobian of a step of size ε is near the identity.

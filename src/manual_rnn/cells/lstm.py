@@ -34,7 +34,7 @@ Backward. The loss reaches c(t) by two ways, through this step's h(t) and throug
 
 and for each k, ∇b_k, ∇W_k, ∇U_k, ∇x and ∇h(0) as B6–B10 of the vanilla network; ∇c(0) = ∇c(1) ∘ f(1).
 
-On a network's tape the gate o and the state c are called ``cell.o`` and ``cell.c``, as o is the logits and c their bias.
+On a network's tape the gate o and the state c are ``cell.o`` and ``cell.c``: o is the logits there, and c their bias.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ back through time is u itself and the map of u.
     h(t)   &= u(t) \circ h(t-1) + (1 - u(t)) \circ z(t)           && \text{F2.3, here}
 
 .. math::
-    \nabla h(t)   &= V^\top \nabla o(t) + W^\top \nabla a_u(t+1) + \nabla h(t+1) \circ u(t+1)    && \text{B4, bptt.py} \\
+    \nabla h(t)   &= V^\top \nabla o(t) + W^\top \nabla a_u(t+1) + \nabla h(t+1) \circ u(t+1)  && \text{B4, bptt.py} \\
     \nabla u(t)   &= \nabla h(t) \circ (h(t-1) - z(t))            && \text{B5.1, here} \\
     \nabla a_u(t) &= \nabla u(t) \circ u(t) \circ (1 - u(t))      && \text{B5.2, here} \\
     \nabla z(t)   &= \nabla h(t) \circ (1 - u(t)) + Z^\top \nabla a_u(t)    && \text{B5.3, here and bptt.py} \\

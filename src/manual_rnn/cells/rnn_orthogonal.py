@@ -5,7 +5,7 @@ any Y that has no row of zeros, so a gradient step cannot leave the orthogonal m
 determinant is (−1)ⁿ.)
 
 .. math::
-    P_k &= (1 - 2 u_k u_k^\top)\, P_{k+1}, \quad u_k = v_k / |v_k|, \quad P_{n+1} = 1, \quad W = P_1    && \text{F0, here}
+    P_k &= (1 - 2 u_k u_k^\top)\, P_{k+1}, \quad u_k = v_k / |v_k|, \quad P_{n+1} = 1, \quad W = P_1 && \text{F0, here}
 
 Backward, from the first reflection to the last. With G_1 = ∇W, what P_k has received is G_k:
 

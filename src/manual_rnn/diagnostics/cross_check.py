@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from manual_rnn import affine, loss
 from manual_rnn.bptt import Parameters, forward_and_backward, loss_and_gradients, zero_state
-from manual_rnn.cell import Array, Cell
+from manual_rnn.cell import Array, Cell, of_input
 from manual_rnn.diagnostics.gradient_norms import log_norm, state_gradients, state_name
 from manual_rnn.tape import Tape
 
@@ -98,7 +98,7 @@ def cross_check(
     weights = loss.weights_for(reduction, T, B, dtype) if weights is None else weights
 
     ours = state_gradients(loss_and_gradients(cell, params, x, y, initial=initial, weights=weights), name)
-    dense = np.eye(params[cell.maps[0].U].shape[1], dtype=dtype)[x] if affine.is_tokens(x) else x
+    dense = np.eye(params[of_input(cell)].shape[1], dtype=dtype)[x] if affine.is_tokens(x) else x
     problem = {"params": dict(params), "initial": dict(initial), "x": dense, "y": y, "weights": weights}
     _, grads = against([problem])[0]
     theirs = np.concatenate([grads[f"{name}0"][None], grads[name]])

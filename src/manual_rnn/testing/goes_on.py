@@ -65,10 +65,12 @@ def _on(case: Case, cell: Cell, run: Manual, tape: Tape, grads: Tape) -> tuple[T
 
 def _of_nodes(cell: Cell) -> dict[str, slice]:
     """The nodes that are made of others, and at which steps: the maps of the states before, the logits of h."""
-    return {m.node: slice(1, None) for m in cell.maps} | {"o": slice(None)}
+    carried = [m.node for m in cell.maps if m.W and not m.now]
+    return {cell.full(name): slice(1, None) for name in carried} | {"o": slice(None)}
 
 
 def _of_gradients(cell: Cell) -> dict[str, slice]:
     """Likewise: ∇h of what comes from the next step, those of the parameters of all steps."""
-    return {name: slice(-1) for name in cell.states} | {m.W: slice(None) for m in cell.maps} | {"V": slice(None)}
+    states = {cell.full(name): slice(-1) for name in cell.states}
+    return states | {m.W: slice(None) for m in cell.maps if m.W} | {"V": slice(None)}
 

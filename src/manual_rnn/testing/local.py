@@ -23,7 +23,7 @@ from manual_rnn.bptt import forward_and_backward
 from manual_rnn.cell import Array, Cell, Nodes
 from manual_rnn.tape import Tape
 from manual_rnn.testing.problem import Answer, Case
-from manual_rnn.testing.scales import OF_THE_READOUT, Scales, previous_states
+from manual_rnn.testing.scales import Scales, previous_states
 
 Manual = Callable[..., Any]
 """A pass that records on the tapes it is handed, with the signature of ``bptt.forward_and_backward``."""
@@ -152,10 +152,11 @@ def _at_kinks(cell: Cell, nodes: Mapping[str, Array], scales: Scales) -> dict[st
     if not cell.kinks:
         return {}
     zero = np.any([nodes[name] == 0 for name in cell.kinks], axis=0)
-    found = {name: zero for name in nodes if name not in (*OF_THE_READOUT, *cell.states)}
+    states = [cell.full(name) for name in cell.states]
+    found = {name: zero for name in nodes if cell.own(name) is not None and name not in states}
     for name in cell.states:
         if f"{name}_prev" in scales[1]:  # handed to the step before, where it is a part of the state's gradient
-            found |= {name: np.concatenate([zero[1:], np.zeros_like(zero[:1])]), f"{name}0": zero[0]}
+            found |= {cell.full(name): np.concatenate([zero[1:], np.zeros_like(zero[:1])]), f"{name}0": zero[0]}
     return found
 
 

@@ -83,7 +83,7 @@ def natural_scales(cell: Cell, case: Case, answer: Answer) -> Scales:
     for w in cell.weights:
         of, W, grad_W = params[w.of], params[w.name], grads[w.name]
         forward[w.name] = _of_function(w.forward, (of,), W)
-        backward[w.of] = _of_function(lambda G, w=w, of=of, W=W: w.backward(of, W, G), (grad_W,), grads[w.of])  # type: ignore[misc]
+        backward[w.of] = _of_function(lambda G, w=w, of=of, W=W: w.backward(of, W, G), (grad_W,), grads[w.of])
     return forward, backward
 
 
@@ -147,6 +147,8 @@ def _own_equations(
     for name in cell.states:
         carried[name] = _carried(cell, name, params, exact, direct)
         backward[f"{name}0"] = Scale(carried[name].scale[0], n)
+        if direct.get(f"{name}_prev") is not None:
+            backward[f"{name}_prev"] = Scale(scale_of(direct[f"{name}_prev"]), 1)
     return forward, backward
 
 

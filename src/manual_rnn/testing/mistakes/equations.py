@@ -79,7 +79,7 @@ def quantity_of(cell: Cell, symbol: Symbol, *, backward: bool) -> Quantity:
 
 
 def _completed(cell: Cell) -> dict[str, list[Term]]:
-    """Gradients to which more comes than the cell's own terms: from maps of their own step, and for a state from t+1."""
+    """Gradients to which more comes than the cell's own terms: from maps of their step, and for a state from t+1."""
     found: dict[str, list[Term]] = {}
     within = {term.of for m in cell.maps for term in m.terms if term.now}
     equations = own(cell)

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-
-import numpy as np
+from itertools import pairwise
 
 from manual_rnn.cell import Affine, Cell, parameter_shapes
 from manual_rnn.testing.mistakes.changes import (
@@ -98,8 +97,9 @@ def _of_carry(cell: Cell, state: str) -> Iterator[Exhibit]:
 
 
 def _turned(term: Term) -> Term:
-    matrix = isinstance(term, Linear) and not term.diagonal
-    return replace(term, transposed=not term.transposed) if matrix else term  # type: ignore[call-arg,type-var]
+    if not isinstance(term, Linear) or term.diagonal:
+        return term
+    return replace(term, transposed=not term.transposed)
 
 
 def _of_readout(cell: Cell) -> Iterator[Exhibit]:
@@ -170,7 +170,7 @@ def _of_activation(cell: Cell, m: Affine) -> Iterator[Exhibit]:
 def _of_gates(cell: Cell) -> Iterator[Exhibit]:
     """One gate's gradients in the place of another's, and two gates' in each other's."""
     whole = [m for m in cell.maps if m.W and m.U and m.b]
-    for one, two in zip(whole, whole[1:], strict=False):
+    for one, two in pairwise(whole):
         copied = {f"grad_{one.b}": sum_over_time(Outer(Quantity(two.node, gradient=True), Quantity("1")))}
         yield Exhibit(Mistake(f"∇{one.b} copied from ∇{two.b}", copied), "hanbt/learn_dl #7")
         exchanged: dict[str, Change] = {}

@@ -108,9 +108,10 @@ def formulas_of_own(cell: Cell, equation: str, seen: Sequence[Observed]) -> Iter
 
 def _edits(right: OwnEquation, known: Quantities) -> Iterator[tuple[str, Expression, int]]:
     """The sentence of each change, the changed expression, and how many things are changed."""
-    if right.equation in (right.cell.full(state) for state in right.cell.states):
-        if isinstance(right.expression, Call) and len(right.expression.arguments) == 1:
-            yield "the function is applied twice", Call(right.expression.function, (right.expression,)), 1
+    whole = right.expression
+    of_a_state = right.equation in (right.cell.full(state) for state in right.cell.states)
+    if of_a_state and isinstance(whole, Call) and len(whole.arguments) == 1:
+        yield "the function is applied twice", Call(whole.function, (whole,)), 1
     yield from _structural(right, right.expression, lambda changed: changed)
     for leaf in (leaf for leaf in right.leaves() if not right.arrives(leaf)):
         target = right.words(leaf)

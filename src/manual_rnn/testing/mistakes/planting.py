@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from manual_rnn.bptt import forward_and_backward
-from manual_rnn.cell import Array, Cell, Nodes
+from manual_rnn.cell import Array, Cell, Nodes, widths
 from manual_rnn.tape import Tape
 from manual_rnn.testing.local import Manual
 from manual_rnn.testing.mistakes.formula import Formula
@@ -58,8 +58,8 @@ def planted(mistake: Mistake) -> Manual:
         tape: Tape,
         grads: Tape,
     ) -> dict[str, Array]:
-        (n_hidden, n_in), (T, B) = params[cell.maps[0].U].shape, y.shape
-        sizes = Sizes(T, B, n_in, n_hidden, len(params["V"]))
+        (n_in, n_hidden, n_out), (T, B) = widths(cell, params), y.shape
+        sizes = Sizes(T, B, n_in, n_hidden, n_out)
         spec = Spec("planted", sizes, str(weights.dtype), 0, 0)
         known = Quantities(cell, Case(spec, params, initial, x, y, weights), tape, grads)
         return forward_and_backward(

@@ -13,7 +13,8 @@ from manual_rnn.expression import Call, Expression, Number, Symbol
 
 def one_minus_square(v: Array) -> Array:
     """The derivative of tanh, from its value."""
-    return (1 - v) * (1 + v)
+    derivative: Array = (1 - v) * (1 + v)
+    return derivative
 
 
 def recognised(expression: Expression) -> Expression:
@@ -34,7 +35,7 @@ def recognised(expression: Expression) -> Expression:
             return found
 
 
-NAMES: dict[Callable[..., object], str] = {sigmoid: "σ", np.tanh: "tanh", np.exp: "exp", np.negative: "−", np.log: "log"}
+NAMES: dict[Callable[..., object], str] = {sigmoid: "σ", np.tanh: "tanh", np.exp: "exp", np.negative: "−"}
 SIGNS: dict[Callable[..., object], str] = {np.add: "+", np.subtract: "−", np.multiply: "∘", np.divide: "/"}
 
 

@@ -157,7 +157,7 @@ def _shapes(target: Target, cell: Cell, s: Sizes) -> dict[str, tuple[int, ...]]:
 def _recurrent(target: Target, cell: Cell) -> set[str]:
     """The matrices from state to state, by what they are: V or U may happen to be as square."""
     declared = {name for name, shape in target.layout.shapes.items() if tuple(shape) == ("n_hidden", "n_hidden")}
-    return declared if target.layout.shapes else {m.W for m in cell.maps}
+    return declared if target.layout.shapes else {m.W for m in cell.maps if m.W}
 
 
 def _size(word: str, s: Sizes) -> int:
