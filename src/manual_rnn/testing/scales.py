@@ -7,9 +7,9 @@ own equations the scale comes from magnitude arithmetic on the cell's own code.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from math import log
 from typing import Any
 
@@ -82,8 +82,12 @@ def natural_scales(cell: Cell, case: Case, answer: Answer) -> Scales:
     backward["x"] = Scale(inputs, s.n_hidden * ways)
     for w in cell.weights:
         of, W, grad_W = params[w.of], params[w.name], grads[w.name]
-        forward[w.name] = _of_function(w.forward, (of,), W)
-        backward[w.of] = _of_function(lambda G, w=w, of=of, W=W: w.backward(of, W, G), (grad_W,), grads[w.of])
+        forward[w.name] = _of_function(w.forward, of, W, least=1.0)
+        # A weight that does not change with the length of a row has a gradient of zero along it, made by cancellation.
+        shortest = np.abs(of).max(axis=1).min()
+        least = float(np.abs(grad_W).max() * np.abs(W).max() / shortest) if shortest else 0.0
+        back = partial(w.backward, of, W)
+        backward[w.of] = _of_function(back, grad_W, grads[w.of], least=least)
     return forward, backward
 
 
@@ -194,23 +198,23 @@ def _handed_back(params: Mapping[str, Array], term: Term, grad_a: Array) -> Magn
     return Magnitude(value, affine.product_input_gradient(np.abs(weight), np.abs(grad_a), diagonal=term.diagonal))
 
 
-def _of_function(function: Callable[..., Any], arguments: Sequence[Array], value: Array) -> Scale:
+def _of_function(function: Callable[[Any], Any], argument: Array, value: Array, *, least: float) -> Scale:
     """The scale of a weight that is made of a parameter, or of the parameter's gradient.
 
     Of code that magnitude arithmetic cannot run (products of matrices), one for the whole array: its largest number,
-    or that of the same code with random signs in its argument, where nothing cancels.
+    or that of the same code with random signs in its argument, where nothing cancels, and ``least`` at least.
     """
     n = len(value)
     with contextlib.suppress(Exception):
-        found = function(*(Magnitude(a) for a in arguments))
+        found = function(Magnitude(argument))
         if isinstance(found, Magnitude):
             return Scale(np.broadcast_to(found.scale, value.shape), 1)
-    rng, largest = np.random.default_rng(0), np.abs(value).max()
+    rng, largest = np.random.default_rng(0), max(np.abs(value).max(), least)
     for _ in range(4):
-        signs = rng.choice([-1.0, 1.0], arguments[0].shape).astype(value.dtype)
+        signs = rng.choice([-1.0, 1.0], argument.shape).astype(value.dtype)
         with contextlib.suppress(Exception):
-            largest = max(largest, np.abs(function(arguments[0] * signs)).max())
-    return Scale(np.full(value.shape, largest), n * n)
+            largest = max(largest, np.abs(function(argument * signs)).max())
+    return Scale(np.full(value.shape, largest, value.dtype), n * n)
 
 
 def _check_returned(what: str, given: Any, content: str, names: Iterable[str]) -> None:
