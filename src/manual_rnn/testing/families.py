@@ -132,7 +132,8 @@ def build(cell: Cell, spec: Spec) -> Case:
         for term in m.terms:
             scales[term.weight] = recipe.gain if term.diagonal else recipe.gain / np.sqrt(s.n_hidden)
     for w in cell.weights:
-        scales[w.of] = scales.pop(w.name)
+        # No growth over T steps comes of the size of what W is made of, which may be squared on the way.
+        scales[w.of] = float(np.clip(scales.pop(w.name), 0.01, 100))
     shapes = parameter_shapes(cell, n_in=s.n_in, n_hidden=s.n_hidden, n_out=s.n_out)
     params = {name: fill(shape, scales[name]) for name, shape in shapes.items()}
     for m in cell.maps:
