@@ -117,7 +117,7 @@ def test_a_cell_that_calls_what_is_not_analytic_is_declined_though_it_declares_n
 
 
 def test_analytic_cells_are_known_as_such():
-    assert {name: not_analytic(cells.get(name)) for name in ANALYTIC} == dict.fromkeys(ANALYTIC, [])
+    assert {name: not_analytic(cells.get(name)) for name in ANALYTIC} == {name: [] for name in ANALYTIC}
     logistic = dataclasses.replace(RNN, forward=lambda node, prev, tap: {"h": 1 / (1 + np.exp(-node.a)) + prev.h * 0.5})
     assert not_analytic(logistic) == []
 

@@ -142,7 +142,7 @@ def test_every_function_of_the_partners_is_a_step_or_makes_the_weights_of_one():
     """So that no step can be left out above by the names of its arguments."""
     others = {n: a for n, a in functions_of(REFERENCE / "cells.py").items() if a != STEP and n != "made_of"}
     made = {f"{name}_weights" for name in cells.names() if cells.get(name).weights}
-    assert others == dict.fromkeys(made, ["p"])
+    assert others == {name: ["p"] for name in made}
 
 
 @pytest.mark.parametrize("name", cells.names())
