@@ -18,8 +18,7 @@ import numpy.typing as npt
 from manual_rnn.cell import Array, Cell
 from manual_rnn.tape import Tape
 from manual_rnn.testing.families import build
-from manual_rnn.testing.judge import verdicts
-from manual_rnn.testing.local import Manual
+from manual_rnn.testing.local import Manual, local_verdict
 from manual_rnn.testing.mistakes.explain import (
     answered,
     explain,
@@ -34,6 +33,7 @@ from manual_rnn.testing.mistakes.formula import Formula, Observed
 from manual_rnn.testing.mistakes.museum import museum
 from manual_rnn.testing.mistakes.planting import Mistake, as_change, planted
 from manual_rnn.testing.problem import Case, Oracle, Sizes, Spec
+from manual_rnn.testing.scales import natural_scales
 from manual_rnn.testing.tally import Tally
 
 SPECS = [
@@ -101,9 +101,23 @@ def mutants(cell: Cell, observed: dict[str, list[Observed]]) -> Iterator[Mistake
                 yield Mistake(formula.sentence, {equation: as_change(formula)})
 
 
-def mutation_score(cell: Cell, oracle: Oracle, *, progress: Callable[[int], None] = lambda count: None) -> Scores:
-    """Plants every mistake in a cell, one at a time, and counts what the judge makes of it."""
+def mutation_score(
+    cell: Cell,
+    oracle: Oracle,
+    *,
+    sample: int | None = None,
+    seed: int = 0,
+    progress: Callable[[int], None] = lambda count: None,
+) -> Scores:
+    """Plants mistakes in a cell, one at a time, and counts what the judge makes of each.
+
+    The whole museum, and of the mistakes made mechanically all, or as many as ``sample`` says, drawn by ``seed``.
+    """
     planting = Planting(cell, oracle)
+    mechanical = list(mutants(cell, observe(cell, oracle)))
+    if sample is not None and sample < len(mechanical):
+        chosen = np.random.default_rng(seed).choice(len(mechanical), sample, replace=False)
+        mechanical = [mechanical[i] for i in sorted(chosen)]
 
     def scored(mistakes: Iterable[tuple[Mistake, bool]]) -> Score:
         total = Score()
@@ -114,7 +128,7 @@ def mutation_score(cell: Cell, oracle: Oracle, *, progress: Callable[[int], None
 
     return Scores(
         museum=scored((exhibit.mistake, exhibit.in_reach) for exhibit in museum(cell)),
-        mechanical=scored((mutant, True) for mutant in mutants(cell, observe(cell, oracle))),
+        mechanical=scored((mutant, True) for mutant in mechanical),
     )
 
 
@@ -123,7 +137,11 @@ class Planting:
 
     def __init__(self, cell: Cell, oracle: Oracle) -> None:
         self._cell = cell
-        self._judged = [(case, oracle([case.for_oracle()])[0]) for case in (build(cell, spec) for spec in SPECS)]
+        cases = [build(cell, spec) for spec in SPECS]
+        answers = [oracle([case.for_oracle()])[0] for case in cases]
+        with np.errstate(all="ignore"):
+            scales = [natural_scales(cell, *pair) for pair in zip(cases, answers, strict=True)]
+        self._judged = list(zip(cases, answers, scales, strict=True))
         self._answered = cache(lambda family, seed: answered(cell, oracle, family=family, seed=seed))
 
     def score(self, mistake: Mistake, *, in_reach: bool = True) -> Score:
@@ -135,8 +153,8 @@ class Planting:
         if not shown:
             return Score()
         tally = Tally(self._cell)
-        for case, answer in self._judged:
-            tally.add(case, *verdicts(self._cell, case, answer, manual=manual))
+        for case, answer, scales in self._judged:  # the local verdict is the one that blames
+            tally.add(case, local_verdict(self._cell, case, answer, scales, manual=manual), {})
         report = tally.report()
         named = set(report.blame) == set(shown)
         words = {name: explain(self._cell, name, seen) for name, (_, seen) in shown.items()} if named else {}

@@ -128,7 +128,7 @@ def _carried(cell: Cell, state: str) -> list[Term]:
     if direct is None:
         return terms
     spoken = words(cell, direct, backward=True).replace("(t)", "(t+1)").replace("(t−1)", "(t)")
-    return [*terms, Given(spoken, lambda known, t: known.direct(state, t + 1))]
+    return [*terms, Given(spoken, lambda known, t: known.direct(state, t + 1), carried=True)]
 
 
 def _input(cell: Cell, term: MapTerm) -> Quantity:

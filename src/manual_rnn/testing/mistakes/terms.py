@@ -187,6 +187,8 @@ class Given:
 
     words: str
     value: Callable[[Quantities, int], Array] = field(compare=False)
+    carried: bool = False
+    """Whether it comes from the next step."""
 
     def __str__(self) -> str:
         return self.words
