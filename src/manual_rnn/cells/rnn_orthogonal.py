@@ -5,7 +5,8 @@ any Y that has no row of zeros, so a gradient step cannot leave the orthogonal m
 determinant is (−1)ⁿ.)
 
 .. math::
-    P_k &= (1 - 2 u_k u_k^\top)\, P_{k+1}, \quad u_k = v_k / |v_k|, \quad P_{n+1} = 1, \quad W = P_1 && \text{F0, here}
+    W   &= \prod_k \left(1 - 2\, \frac{v_k v_k^\top}{v_k^\top v_k}\right) = P_1, \\
+    P_k &= (1 - 2 u_k u_k^\top)\, P_{k+1}, \quad u_k = v_k / |v_k|, \quad P_{n+1} = 1    && \text{F0, here}
 
 Backward, from the first reflection to the last. With G_1 = ∇W, what P_k has received is G_k:
 
@@ -63,7 +64,7 @@ CELL = replace(
     name="rnn_orthogonal",
     maps=(Affine(),),
     weights=(Derived(name="W", of="Y", forward=weight, backward=weight_back),),
-    labels={**rnn.CELL.labels, "W": "F0", "grad_Y": "B7.1"},
+    labels={**rnn.CELL.labels, "W": "F0", "grad_Y": "B7.2"},
     latex={
         **rnn.CELL.latex,
         "W": r"W = \prod_k \left(1 - 2\, \frac{v_k v_k^\top}{v_k^\top v_k}\right)",
