@@ -11,7 +11,7 @@ import pytest
 from latex_values import left_side, plain, value
 from manual_rnn import cells
 from manual_rnn.formulas import formula
-from manual_rnn.html_report.mathml import mathml
+from manual_rnn.html_report.mathml import equation as as_mathematics
 from oracle_cases import draw
 from reference import autodiff
 
@@ -184,4 +184,4 @@ def test_a_wrong_equation_does_not_hold(name):
 def test_every_equation_is_set_as_mathematics(name):
     cell = cells.get(name)
     for equation in [*equations(name), *OF_LOSS, *of_made_weights(cell)]:
-        assert "<code>" not in mathml(formula(cell, equation)), equation
+        assert "<code>" not in as_mathematics(formula(cell, equation)), equation

@@ -26,7 +26,7 @@ UPSTREAM = [
     (ACTIVATION, "(1 - np.tanh(next_h)**2) * dnext_h", "your ∇a has tanh h(t) where the derivation has h(t)"),
     (ACTIVATION, "(1 - prev_h**2) * dnext_h", "your ∇a has h(t−1) where the derivation has h(t)"),
     (ACTIVATION, "(1 + next_h**2) * dnext_h", "your ∇a has 1 + h(t)² where the derivation has (1 − h(t)²)"),
-    (ACTIVATION, "next_h * (1 - next_h) * dnext_h", "your ∇a has h(t) ∘ (1 − h(t)) where the derivation has (1 − h(t)²)"),
+    (ACTIVATION, "next_h * (1 - next_h) * dnext_h", "h(t) ∘ (1 − h(t)) where the derivation has (1 − h(t)²)"),
     (ACTIVATION, f"1.000000001 * {ACTIVATION}", "is multiplied by 1.000000001"),
     ("prev_h.T @ da, ", "next_h.T @ da, ", "your ∇W is Σ_t ∇a(t) h(t)ᵀ; the derivation has Σ_t ∇a(t) h(t−1)ᵀ"),
     ("x.T @ da", "x.T @ dnext_h", "your ∇U is Σ_t ∇h(t) x(t)ᵀ; the derivation has Σ_t ∇a(t) x(t)ᵀ"),

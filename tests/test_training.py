@@ -141,7 +141,7 @@ def test_an_update_that_overflows_is_a_failure():
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"cell": "gpt"}, r"--cell is 'gpt'; the cells are rnn, "),
+        ({"cell": "gpt"}, r"--cell is 'gpt'; the cells are antisymmetric_rnn, gru, "),
         ({"hidden": 0}, "--hidden is 0; it must be at least 1"),
         ({"seq_len": -1}, "--seq-len is -1"),
         ({"batch": 0}, "--batch is 0"),

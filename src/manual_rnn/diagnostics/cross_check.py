@@ -97,7 +97,8 @@ def cross_check(
     T, B = y.shape
     weights = loss.weights_for(reduction, T, B, dtype) if weights is None else weights
 
-    ours = state_gradients(loss_and_gradients(cell, params, x, y, initial=initial, weights=weights), name)
+    result = loss_and_gradients(cell, params, x, y, initial=initial, weights=weights)
+    ours = state_gradients(cell, result, name)
     dense = np.eye(params[of_input(cell)].shape[1], dtype=dtype)[x] if affine.is_tokens(x) else x
     problem = {"params": dict(params), "initial": dict(initial), "x": dense, "y": y, "weights": weights}
     _, grads = against([problem])[0]

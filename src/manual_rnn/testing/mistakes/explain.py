@@ -127,11 +127,10 @@ def simple_formulas(cell: Cell, equation: str, observed: Sequence[Observed]) -> 
     """What can go wrong with a right array: its sign, a factor, its dtype, its layout, a limit, a step."""
     name, right, first = symbol(equation), right_value(cell, equation), observed[0]
     if right is None or not gives_the_right_numbers(right, observed):
-        # The cell's own code is what is wrong: the right numbers are those of the oracle.
-        answers = {id(o.known): o.right for o in observed}
-
+        # The cell's own code is what is wrong, or it cannot be read: the right numbers are those of the oracle.
         def right(known: Quantities) -> Array:
-            return answers[id(known)]
+            backward = equation.startswith("grad_")
+            return np.asarray(known.grads[equation.removeprefix("grad_")] if backward else known.nodes[equation])
 
     for factor in NAMED[1:]:
         yield _scaled(name, right, factor)

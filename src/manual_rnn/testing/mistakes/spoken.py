@@ -61,4 +61,7 @@ def _spoken(expression: Expression, name: Callable[[Symbol], str], binding: int)
         return f"({said})" if own < binding else said
     called = NAMES.get(function, getattr(function, "__name__", "f"))
     inner = ", ".join(_spoken(part, name, 0) for part in arguments)
-    return f"{called}({inner})" if called == "σ" or len(arguments) > 1 else f"{called} {_spoken(arguments[0], name, 3)}"
+    if called == "σ" or len(arguments) > 1:
+        return f"{called}({inner})"
+    said = f"{called} {_spoken(arguments[0], name, 3)}"
+    return f"({said})" if binding == 3 else said
