@@ -16,7 +16,7 @@ class TrainingOptions:
     """The options of a training. Raises UsageError, naming the option, where one makes no sense."""
 
     cell: str = "rnn"
-    """The recurrent cell: rnn (tanh), rnn_relu, rnn_identity, or another file of manual_rnn/cells."""
+    """The recurrent cell: rnn (tanh), lstm, gru, or another file of manual_rnn/cells."""
     hidden: int = 256
     """Width of the hidden state."""
     seq_len: int = 50
