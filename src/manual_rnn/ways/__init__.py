@@ -3,7 +3,8 @@
 ``truncated_bptt`` goes back through a window only, ``checkpointed_bptt`` through all steps with the memory of a few.
 """
 
+from manual_rnn.ways.checkpointed import checkpointed_bptt
 from manual_rnn.ways.given import Answer
 from manual_rnn.ways.truncated import truncated_bptt
 
-__all__ = ["Answer", "truncated_bptt"]
+__all__ = ["Answer", "checkpointed_bptt", "truncated_bptt"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -79,24 +80,25 @@ class Given:
         )
 
     @property
-    def first(self) -> str:
-        """The name on the tape of the state that the readout sees."""
-        return self.cell.full(self.cell.states[0])
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the parameters, which is that of every result."""
+        return np.result_type(*self.params.values())
 
-    def read_out(self, h: Array, rows: slice, grads: Tape) -> tuple[Array, Array]:
-        """The losses of some steps, (T, B), and Vᵀ ∇o, (T, B, n_hidden), from their states h; taps ∇o, ∇c, ∇V."""
-        o = readout.forward(self.params["V"], self.params["c"], h)
+    def read_out(self, tape: Tape, grads: Tape, rows: slice) -> tuple[Array, Array]:
+        """The loss of some steps, and Vᵀ ∇o (T, B, n_hidden), from the states on their tape; taps o, ∇o, ∇c and ∇V."""
+        h = tape[self.cell.full(self.cell.states[0])]
+        o = tape.tap_all("o", readout.forward(self.params["V"], self.params["c"], h))
         losses, y_hat = loss.forward(o, self.y[rows], self.weights[rows])
+        tape.tap_all("loss", losses)
         grad_o = grads.tap_all("o", loss.backward(y_hat, self.y[rows], self.weights[rows]))
-        return losses, readout.backward(self.params["V"], h, grad_o, grads.tap_all)
+        return losses.sum(), readout.backward(self.params["V"], h, grad_o, grads.tap_all)
 
     def zeros(self, *, inputs: bool) -> dict[str, Array]:
         """A zero for each gradient: of the parameters, of h(0), of x where it is asked for."""
-        dtype = np.result_type(*self.params.values())
         found = {name: np.zeros_like(array) for name, array in self.params.items()}
-        found |= {f"{name}0": np.zeros(array.shape, dtype) for name, array in self.initial.items()}
+        found |= {f"{name}0": np.zeros(array.shape, self.dtype) for name, array in self.initial.items()}
         n_in = self.params[of_input(self.cell)].shape[1]
-        return found | ({"x": np.zeros((*self.y.shape, n_in), dtype)} if inputs else {})
+        return found | ({"x": np.zeros((*self.y.shape, n_in), self.dtype)} if inputs else {})
 
     def add(self, sums: Mapping[str, Array], grads: Tape, rows: slice) -> None:
         """Adds what ``go_back`` found on some rows of the whole; what reaches their initial state is ∇h(0) at row 0."""

@@ -59,7 +59,7 @@ def truncated_bptt(
     given = Given.of(cell, params, x, y, initial=initial, reduction=reduction, weights=weights)
     tape, total = Tape(len(x)), Tape(len(x))
     state = unroll(given.cell, given.params, x, given.initial, tape)
-    losses, from_readout = given.read_out(tape[given.first], slice(None), total)
+    loss, from_readout = given.read_out(tape, total, slice(None))
 
     sums = {**given.zeros(inputs=inputs), "V": total["V"], "c": total["c"]}
     for start, new, stop in windows(len(x), k1, k2):
@@ -68,7 +68,7 @@ def truncated_bptt(
         grads = Tape(stop - start)
         go_back(given.cell, given.params, x[start:stop], _Rows(tape, start, stop), above, grads, inputs=inputs)
         given.add(sums, grads, slice(start, stop))
-    return given.answer(losses.sum(), sums, state)
+    return given.answer(loss, sums, state)
 
 
 def windows(T: int, k1: int, k2: int) -> Iterator[tuple[int, int, int]]:
