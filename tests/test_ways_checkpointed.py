@@ -1,5 +1,9 @@
 """Checkpointed BPTT is plain BPTT to the last bit, but for the order of the sums over steps, for every cell."""
 
+import gc
+import tracemalloc
+import weakref
+
 import numpy as np
 import pytest
 
@@ -136,6 +140,42 @@ def test_every_dtype_stays_what_it_is(dtype):
 def test_counts_that_make_no_sense_are_named(options, sentence):
     with pytest.raises(ValueError, match=sentence):
         found("rnn", draw("rnn"), **options)
+
+
+def test_a_block_is_forgotten_as_soon_as_it_is_done():
+    """Without the garbage collector's help: a reference cycle would keep tapes until it happens to run."""
+    tapes, alive = [], []
+
+    def seen(rows, tape, grads):
+        alive.append(sum(ref() is not None for ref in tapes))
+        tapes.extend([weakref.ref(tape), weakref.ref(grads)])
+
+    gc.disable()
+    try:
+        found("lstm_peephole", draw("lstm_peephole", sizes=SIZES), seen=seen)
+    finally:
+        gc.enable()
+    assert alive == [0, 0, 0]
+
+
+@pytest.mark.parametrize("name", ["rnn", "lstm_peephole", "gru"])
+@pytest.mark.parametrize("schedule", [{}, {"snapshots": 5}, {"block": 25, "snapshots": 3}], ids=str)
+def test_peak_memory_is_that_of_the_kept_states_and_one_block(name, schedule):
+    """A quarter over what the shapes say, for what is counted neither here nor there."""
+    sizes = Sizes(400, 2, 3, 32, 3)
+    case, cell = draw(name, sizes=sizes), cells.get(name)
+    tape = plain(name, case).tape
+    of_step = sum(tape[node][0].nbytes for node in tape if cell.own(node) is not None)
+    block = schedule.get("block", 1 if schedule else 20)
+    kept = schedule.get("snapshots", 20) * sum(tape[cell.full(state)][0].nbytes for state in cell.states)
+    outside = 8 * np.prod(case.x.shape) + sum(array.nbytes for array in case.params.values()) * 4
+    tracemalloc.start()
+    found(name, case, **schedule)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    formula = kept + 3 * block * of_step + outside
+    assert peak <= 1.25 * formula + 100_000
+    assert peak <= sum(tape[node].nbytes for node in tape) / 2  # and plain BPTT has the gradients besides
 
 
 # Planted mistakes: each of what a checkpoint can get wrong makes another gradient

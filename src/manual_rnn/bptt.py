@@ -54,7 +54,9 @@ def _step(cell: Cell, maps: Maps, prev: Nodes, tape: Tape) -> dict[str, Array]:
 
     for m in maps.first:
         evaluate(m)
-    return cell.forward(node, prev, tap)  # (F2)
+    states = cell.forward(node, prev, tap)  # (F2)
+    del evaluate  # it and tap hold each other, and with them the tape, which must go when nobody else holds it
+    return states
 
 
 def go_back(
