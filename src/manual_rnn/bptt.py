@@ -49,7 +49,7 @@ def _step(cell: Cell, maps: Maps, prev: Nodes, tape: Tape) -> dict[str, Array]:
         value = tape.tap(cell.full(name), value)
         for m in maps.waiting.get(name, ()):
             setattr(node, name, value)
-            evaluate(m)
+            evaluate(m)  # noqa: F821 (it is there: it goes after the step)
         return value
 
     for m in maps.first:
