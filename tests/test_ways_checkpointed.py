@@ -7,9 +7,12 @@ import weakref
 import numpy as np
 import pytest
 
-from manual_rnn import affine, cells, ways
+from manual_rnn import cells, ways
+from manual_rnn.bptt import go_back, unroll
+from manual_rnn.tape import Tape
 from manual_rnn.testing.problem import Sizes
 from manual_rnn.ways import checkpointed
+from manual_rnn.ways.given import Given
 from way_cases import any_cell, arguments, draw, plain
 
 SIZES = Sizes(11, 2, 3, 4, 3)
@@ -50,30 +53,21 @@ def test_states_nodes_and_their_gradients_are_the_same_to_the_last_bit(name, sch
         np.testing.assert_array_equal(answer.state[state], truth.state[state])
 
 
-def in_blocks(cell, case, truth, rows_of_blocks):
-    """Plain BPTT's gradients of nodes, multiplied and summed block by block, as B2, B3 and B6–B8 say."""
-    nodes, grads = truth.tape, truth.node_gradients
-    sums = {}
-
-    def add(name, part):
-        sums[name] = sums[name] + part if name in sums else 0 + part
-
-    for rows in rows_of_blocks:
-        grad_o, h = grads["o"][rows], nodes[cell.full(cell.states[0])][rows]
-        add("c", affine.bias_gradient(grad_o))
-        add("V", affine.weight_gradient(grad_o, h, h.shape[-1]))
-        for m in cell.maps:
-            grad_a = grads[cell.full(m.node)][rows]
-            if m.b:
-                add(m.b, affine.bias_gradient(grad_a))
-            if m.U:
-                add(m.U, affine.weight_gradient(grad_a, case.x[rows], case.spec.sizes.n_in))
-            for term in m.terms:
-                of = (nodes[cell.full(term.of)] if term.now else nodes.previous(cell.full(term.of)))[rows]
-                add(term.weight, affine.product_weight_gradient(grad_a, of, diagonal=term.diagonal))
-    for w in cell.weights:
-        sums[w.of] = w.backward(case.params[w.of], nodes[w.name], sums.pop(w.name))
-    return sums
+def in_blocks(cell, case, blocks):
+    """Plain BPTT with all in memory, its sums over steps taken block by block, the last block first."""
+    given = Given.of(cell, case.params, case.x, case.y, initial=case.initial, reduction="sum", weights=case.weights)
+    tapes, state = [], case.initial
+    for rows in blocks:
+        tapes.append(Tape(rows.stop - rows.start))
+        state = unroll(given.cell, given.params, case.x[rows], state, tapes[-1])
+    sums, after = given.zeros(inputs=True), None
+    for rows, tape in reversed(list(zip(blocks, tapes, strict=True))):
+        grads = Tape(tape.T)
+        _, from_readout = given.read_out(tape, grads, rows)
+        go_back(given.cell, given.params, case.x[rows], tape, from_readout, grads, inputs=True, after=after)
+        given.add(sums, grads, rows)
+        after = {name: grads[f"{name}0"] for name in cell.states}
+    return given.answer(np.zeros(()), sums, state).gradients
 
 
 @any_cell
@@ -84,8 +78,8 @@ def test_gradients_of_parameters_are_the_same_to_the_last_bit_in_the_same_blocks
     cell, truth = cells.get(name), plain(name, case)
     answer, seen = blocks(name, case, schedule)
     assert list(answer.gradients) == list(truth.gradients)
-    sums = in_blocks(cell, case, truth, [rows for rows, _, _ in seen])
-    assert set(sums) == set(case.params)
+    sums = in_blocks(cell, case, [rows for rows, _, _ in reversed(seen)])
+    assert set(sums) == set(truth.gradients)
     for parameter, gradient in sums.items():
         np.testing.assert_array_equal(answer.gradients[parameter], gradient, err_msg=parameter)
 
