@@ -49,25 +49,36 @@ def _step(cell: Cell, maps: Maps, prev: Nodes, tape: Tape) -> dict[str, Array]:
         value = tape.tap(cell.full(name), value)
         for m in maps.waiting.get(name, ()):
             setattr(node, name, value)
-            evaluate(m)
+            evaluate(m)  # noqa: F821 (it is there: it goes after the step)
         return value
 
     for m in maps.first:
         evaluate(m)
-    return cell.forward(node, prev, tap)  # (F2)
+    states = cell.forward(node, prev, tap)  # (F2)
+    del evaluate  # it and tap hold each other, and with them the tape, which must go when nobody else holds it
+    return states
 
 
 def go_back(
-    cell: Cell, params: Parameters, x: Array, tape: Tape, from_readout: Array, grads: Tape, *, inputs: bool
+    cell: Cell,
+    params: Parameters,
+    x: Array,
+    tape: Tape,
+    from_readout: Array,
+    grads: Tape,
+    *,
+    inputs: bool,
+    after: Parameters | None = None,
 ) -> None:
     """Goes back through the steps of a tape and taps the gradient of every node, state, parameter and input.
 
-    ``from_readout`` (T, B, n_hidden) is Vᵀ ∇o(t), the part of ∇h(t) that comes from the loss of step t.
+    ``from_readout`` (T, B, n_hidden) is Vᵀ ∇o(t), the part of ∇h(t) that comes from the loss of step t; ``after`` has,
+    by state, the part of the last step's that comes from the steps after the tape, where there are any.
     """
     params = {**params, **{w.name: tape[w.name] for w in cell.weights}}
     maps = Maps(cell, params, x[:0])
     nodes, before = _nodes(cell, tape), _states_before(cell, tape)
-    carried = {name: np.zeros_like(before[name][0]) for name in cell.states}
+    carried = {name: np.zeros_like(before[name][0]) for name in cell.states} if after is None else after
     for t in reversed(range(tape.T)):
         grads.t = t
         first, *others = cell.states
