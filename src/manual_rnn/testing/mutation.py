@@ -8,8 +8,8 @@ judged like anyone's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
@@ -19,7 +19,7 @@ from manual_rnn.cell import Array, Cell
 from manual_rnn.tape import Tape
 from manual_rnn.testing.families import build
 from manual_rnn.testing.judge import verdicts
-from manual_rnn.testing.local import Manual
+from manual_rnn.testing.local import Manual, run
 from manual_rnn.testing.mistakes.explain import (
     answered,
     explain,
@@ -101,9 +101,19 @@ def mutants(cell: Cell, observed: dict[str, list[Observed]]) -> Iterator[Mistake
                 yield Mistake(formula.sentence, {equation: as_change(formula)})
 
 
-def mutation_score(cell: Cell, oracle: Oracle, *, progress: Callable[[int], None] = lambda count: None) -> Scores:
-    """Plants every mistake in a cell, one at a time, and counts what the judge makes of it."""
-    planting = Planting(cell, oracle)
+def mutation_score(
+    cell: Cell,
+    oracle: Oracle,
+    *,
+    loss: str = "softmax",
+    equations: Collection[str] | None = None,
+    progress: Callable[[int], None] = lambda count: None,
+) -> Scores:
+    """Plants every mistake in a cell, one at a time, and counts what the judge makes of it.
+
+    ``equations`` are those that mistakes are planted in; all by default, in which the museum's are too.
+    """
+    planting = Planting(cell, oracle, loss)
 
     def scored(mistakes: Iterable[tuple[Mistake, bool]]) -> Score:
         total = Score()
@@ -112,19 +122,22 @@ def mutation_score(cell: Cell, oracle: Oracle, *, progress: Callable[[int], None
             progress(1)
         return total
 
+    observed = observe(cell, oracle, loss=loss)
+    if equations is not None:
+        return Scores(mechanical=scored((m, True) for m in mutants(cell, {name: observed[name] for name in equations})))
     return Scores(
-        museum=scored((exhibit.mistake, exhibit.in_reach) for exhibit in museum(cell)),
-        mechanical=scored((mutant, True) for mutant in mutants(cell, observe(cell, oracle))),
+        museum=scored((exhibit.mistake, exhibit.in_reach) for exhibit in museum(cell, loss)),
+        mechanical=scored((mutant, True) for mutant in mutants(cell, observed)),
     )
 
 
 class Planting:
     """A cell and its oracle's answers, which are the same whatever mistake is planted."""
 
-    def __init__(self, cell: Cell, oracle: Oracle) -> None:
-        self._cell = cell
-        self._judged = [(case, oracle([case.for_oracle()])[0]) for case in (build(cell, spec) for spec in SPECS)]
-        self._answered = cache(lambda family, seed: answered(cell, oracle, family=family, seed=seed))
+    def __init__(self, cell: Cell, oracle: Oracle, loss: str = "softmax") -> None:
+        self._cell, self._loss = cell, loss
+        self._judged = [(case, oracle([case.for_oracle()])[0]) for case in (build(cell, replace(spec, loss=loss)) for spec in SPECS)]
+        self._answered = cache(lambda family, seed: answered(cell, oracle, family=family, seed=seed, loss=loss))
 
     def score(self, mistake: Mistake, *, in_reach: bool = True) -> Score:
         """The score of one mistake; none at all where the cell leaves no room for it."""
@@ -134,7 +147,7 @@ class Planting:
         shown = {name: seen for name in mistake.changes if (seen := self._where_it_shows(name, manual))}
         if not shown:
             return Score()
-        tally = Tally(self._cell)
+        tally = Tally(self._cell, self._loss)
         for case, answer in self._judged:
             tally.add(case, *verdicts(self._cell, case, answer, manual=manual))
         report = tally.report()
@@ -174,7 +187,7 @@ def _can_be_made(cell: Cell, case: Case, manual: Manual) -> bool:
     """Whether a pass can make a mistake: not where it needs what has not been computed at that point."""
     tape, grads = BlankTape(case.spec.sizes.T), BlankTape(case.spec.sizes.T)
     try:
-        manual(cell, case.params, case.x, case.y, case.weights, case.initial, inputs=True, tape=tape, grads=grads)
+        run(manual, cell, case, tape, grads)
     except KeyError:
         return False
     return all(np.isfinite(array).all() for tapes in (tape, grads) for array in (tapes[name] for name in tapes))
