@@ -14,7 +14,10 @@ from types import ModuleType
 import manual_rnn
 
 SOURCE = Path(manual_rnn.__file__).parent
-DERIVATION = ("__init__", "affine", "bptt", "cell", "check", "loss", "readout", "tape", "cells/__init__", "cells/rnn")
+DERIVATION = (
+    "__init__", "affine", "bptt", "cell", "check", "loss", "losses/__init__", "losses/bernoulli", "losses/softmax",
+    "losses/squared", "maps", "readout", "tape", "cells/__init__", "cells/rnn",
+)  # fmt: skip
 COUNT = itertools.count()
 
 

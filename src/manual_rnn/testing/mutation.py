@@ -136,7 +136,8 @@ class Planting:
 
     def __init__(self, cell: Cell, oracle: Oracle, loss: str = "softmax") -> None:
         self._cell, self._loss = cell, loss
-        self._judged = [(case, oracle([case.for_oracle()])[0]) for case in (build(cell, replace(spec, loss=loss)) for spec in SPECS)]
+        cases = [build(cell, replace(spec, loss=loss)) for spec in SPECS]
+        self._judged = [(case, oracle([case.for_oracle()])[0]) for case in cases]
         self._answered = cache(lambda family, seed: answered(cell, oracle, family=family, seed=seed, loss=loss))
 
     def score(self, mistake: Mistake, *, in_reach: bool = True) -> Score:
