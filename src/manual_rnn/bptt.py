@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from manual_rnn import affine, loss, readout
+from manual_rnn import affine, losses, readout
 from manual_rnn.cell import Affine, Array, Cell, Nodes
 from manual_rnn.check import check_problem
+from manual_rnn.loss import weights_for
 from manual_rnn.maps import Maps
 from manual_rnn.tape import Tape
 
@@ -168,6 +169,7 @@ def forward_and_backward(
     inputs: bool,
     tape: Tape,
     grads: Tape,
+    loss: str = "softmax",
 ) -> dict[str, Array]:
     """The whole pass on the tapes that are handed in, nothing checked; returns the states of the last step.
 
@@ -177,10 +179,11 @@ def forward_and_backward(
     state = unroll(cell, params, x, initial, tape)
     h = tape[cell.full(cell.states[0])]
     o = tape.tap_all("o", readout.forward(params["V"], params["c"], h))
-    losses, y_hat = loss.forward(o, y, weights)
-    tape.tap_all("loss", losses)
+    of_loss = losses.get(loss)
+    values, kept = of_loss.forward(o, y, weights)
+    tape.tap_all("loss", values)
 
-    grad_o = grads.tap_all("o", loss.backward(y_hat, y, weights))
+    grad_o = grads.tap_all("o", of_loss.backward(kept, y, weights))
     from_readout = readout.backward(params["V"], h, grad_o, grads.tap_all)
     go_back(cell, params, x, tape, from_readout, grads, inputs=inputs)
     return state
@@ -192,6 +195,7 @@ def loss_and_gradients(
     x: Array,
     y: Array,
     *,
+    loss: str = "softmax",
     initial: Mapping[str, Array] | None = None,
     reduction: str = "sum",
     weights: Array | None = None,
@@ -203,7 +207,9 @@ def loss_and_gradients(
         cell: a cell, such as ``cells.get("rnn")``.
         params: the parameters by name, of one dtype; see :func:`manual_rnn.cell.parameter_shapes`.
         x: inputs (T, B, n_in), or token ids (T, B) in [0, n_in).
-        y: target ids (T, B) in [0, n_out).
+        y: the targets that the loss takes: target ids (T, B) in [0, n_out), or rows (T, B, n_out).
+        loss: "softmax" (ids), "squared" (rows of real numbers) or "bernoulli" (rows of numbers in [0, 1]): see
+            :mod:`manual_rnn.losses`.
         initial: h(0) by name, (B, n_hidden) each; zeros by default. Hand in a result's ``state`` to go on from it.
         reduction: "sum" over time and batch, their "mean", or the sum of the "last" step.
         weights: (T, B), the weight of each step's loss, in place of a named reduction.
@@ -215,17 +221,19 @@ def loss_and_gradients(
         ValueError: an array has the wrong shape, an id is out of range, a parameter is not finite; the sentence
             names the array, what it is and what it should be.
     """
-    check_problem(cell, params, x, y, initial, weights)
+    check_problem(cell, params, x, y, initial, weights, loss)
     if weights is not None and reduction != "sum":
         raise ValueError(f"Both weights and reduction={reduction!r} are given; the weights say all a reduction can.")
-    T, B = y.shape
+    T, B = y.shape[:2]
     dtype = np.result_type(*params.values())
     if weights is None:
-        weights = loss.weights_for(reduction, T, B, dtype)
+        weights = weights_for(reduction, T, B, dtype)
     if initial is None:
         initial = zero_state(cell, params, B)
     tape, grads = Tape(T), Tape(T)
-    state = forward_and_backward(cell, params, x, y, weights, initial, inputs=inputs, tape=tape, grads=grads)
+    state = forward_and_backward(
+        cell, params, x, y, weights, initial, inputs=inputs, tape=tape, grads=grads, loss=loss
+    )
     names = [*params, *(f"{name}0" for name in cell.states), *(["x"] if inputs else [])]
     return Result(
         loss=float(tape["loss"].sum().real),

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from manual_rnn import loss, readout
+from manual_rnn import readout
 from manual_rnn.bptt import zero_state
 from manual_rnn.cell import Array, Cell, of_input
 from manual_rnn.check import check_problem
+from manual_rnn.loss import weights_for
+from manual_rnn.losses import softmax
 from manual_rnn.tape import Tape
 
 
@@ -61,7 +63,7 @@ class Given:
             raise ValueError(f"Both weights and reduction={reduction!r} are given; weights say all a reduction can.")
         T, B = y.shape
         if weights is None:
-            weights = loss.weights_for(reduction, T, B, np.result_type(*params.values()))
+            weights = weights_for(reduction, T, B, np.result_type(*params.values()))
         made = {w.name: w.forward(params[w.of]) for w in cell.weights}  # (F0)
 
         def of_made(grads: Mapping[str, Array]) -> Iterable[tuple[str, Array]]:
@@ -88,10 +90,10 @@ class Given:
         """The loss of some steps, and Vᵀ ∇o (T, B, n_hidden), from the states on their tape; taps o, ∇o, ∇c and ∇V."""
         h = tape[self.cell.full(self.cell.states[0])]
         o = tape.tap_all("o", readout.forward(self.params["V"], self.params["c"], h))
-        losses, y_hat = loss.forward(o, self.y[rows], self.weights[rows])
-        tape.tap_all("loss", losses)
-        grad_o = grads.tap_all("o", loss.backward(y_hat, self.y[rows], self.weights[rows]))
-        return losses.sum(), readout.backward(self.params["V"], h, grad_o, grads.tap_all)
+        values, y_hat = softmax.forward(o, self.y[rows], self.weights[rows])
+        tape.tap_all("loss", values)
+        grad_o = grads.tap_all("o", softmax.backward(y_hat, self.y[rows], self.weights[rows]))
+        return values.sum(), readout.backward(self.params["V"], h, grad_o, grads.tap_all)
 
     def zeros(self, *, inputs: bool) -> dict[str, Array]:
         """A zero for each gradient: of the parameters, of h(0), of x where it is asked for."""
