@@ -15,9 +15,9 @@ import manual_rnn
 
 SOURCE = Path(manual_rnn.__file__).parent
 DERIVATION = (
-    *("__init__", "affine", "bptt", "cell", "check", "loss", "maps", "readout", "tape"),
-    *("cells/__init__", "cells/rnn"),
-)
+    "__init__", "affine", "bptt", "cell", "check", "loss", "losses/__init__", "losses/bernoulli", "losses/softmax",
+    "losses/squared", "maps", "readout", "tape", "cells/__init__", "cells/rnn",
+)  # fmt: skip
 COUNT = itertools.count()
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from manual_rnn import cells
+from manual_rnn.cli import task
 from manual_rnn.cli.mutation_score import mutation_score as command
 from manual_rnn.tape import Tape
 from manual_rnn.testing import check_backward, mutation
@@ -92,7 +93,8 @@ def test_in_a_whole_pass_it_fails_and_is_put_in_words(exhibit):
 
 def test_the_command_counts_museum_and_mechanical_apart_and_in_sum(monkeypatch, capsys):
     scores = Scores(Score(3, 3, 3, 2, 0, 2), Score(10, 10, 9, 9, 0, 10, ["grad_W: ∇W is zero."]))
-    monkeypatch.setattr(mutation, "mutation_score", lambda cell, oracle, progress: scores)
+    monkeypatch.setattr(mutation, "mutation_score", lambda cell, oracle, **options: scores)
+    monkeypatch.setattr(task, "cores", lambda: 1)
     assert command("rnn", "rnn_relu", json=True) == 0
     document = json.loads(capsys.readouterr().out)
     names = ("planted", "failed", "named", "diagnosed", "wrong")
@@ -107,6 +109,6 @@ def test_the_command_counts_museum_and_mechanical_apart_and_in_sum(monkeypatch, 
 
 
 def test_the_command_fails_where_a_planted_mistake_is_passed(monkeypatch, capsys):
-    monkeypatch.setattr(mutation, "mutation_score", lambda cell, oracle, progress: Scores(Score(3, 2, 2, 2, 0, 3)))
+    monkeypatch.setattr(mutation, "mutation_score", lambda cell, oracle, **options: Scores(Score(3, 2, 2, 2, 0, 3)))
     assert command("rnn") == 1
     capsys.readouterr()

@@ -2,8 +2,8 @@ r"""The logistic function, which the gates share.
 
 .. math:: \sigma(a) = \frac{1}{1 + e^{-a}} \qquad \sigma'(a) = \sigma(a)\,(1 - \sigma(a))
 
-In this form it keeps all its digits on either side: where $e^{-a}$ is beyond the format's range the quotient is
-zero, and that is what σ is there.
+In this form it keeps all its digits on either side (docs/numerics.md). Where $e^{-a}$ is beyond the format's range
+the quotient is zero; σ is less than the smallest normal number there.
 """
 
 from __future__ import annotations

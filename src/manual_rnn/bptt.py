@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from manual_rnn import affine, loss, readout
+from manual_rnn import affine, losses, readout
 from manual_rnn.cell import Affine, Array, Cell, Nodes
 from manual_rnn.check import check_problem
+from manual_rnn.loss import weights_for
 from manual_rnn.maps import Maps
 from manual_rnn.tape import Tape
 
@@ -49,25 +50,36 @@ def _step(cell: Cell, maps: Maps, prev: Nodes, tape: Tape) -> dict[str, Array]:
         value = tape.tap(cell.full(name), value)
         for m in maps.waiting.get(name, ()):
             setattr(node, name, value)
-            evaluate(m)
+            evaluate(m)  # noqa: F821 (it is there: it goes after the step)
         return value
 
     for m in maps.first:
         evaluate(m)
-    return cell.forward(node, prev, tap)  # (F2)
+    states = cell.forward(node, prev, tap)  # (F2)
+    del evaluate  # it and tap hold each other, and with them the tape, which must go when nobody else holds it
+    return states
 
 
 def go_back(
-    cell: Cell, params: Parameters, x: Array, tape: Tape, from_readout: Array, grads: Tape, *, inputs: bool
+    cell: Cell,
+    params: Parameters,
+    x: Array,
+    tape: Tape,
+    from_readout: Array,
+    grads: Tape,
+    *,
+    inputs: bool,
+    after: Parameters | None = None,
 ) -> None:
     """Goes back through the steps of a tape and taps the gradient of every node, state, parameter and input.
 
-    ``from_readout`` (T, B, n_hidden) is Vᵀ ∇o(t), the part of ∇h(t) that comes from the loss of step t.
+    ``from_readout`` (T, B, n_hidden) is Vᵀ ∇o(t), the part of ∇h(t) that comes from the loss of step t; ``after`` has,
+    by state, the part of the last step's that comes from the steps after the tape, where there are any.
     """
     params = {**params, **{w.name: tape[w.name] for w in cell.weights}}
     maps = Maps(cell, params, x[:0])
     nodes, before = _nodes(cell, tape), _states_before(cell, tape)
-    carried = {name: np.zeros_like(before[name][0]) for name in cell.states}
+    carried = {name: np.zeros_like(before[name][0]) for name in cell.states} if after is None else after
     for t in reversed(range(tape.T)):
         grads.t = t
         first, *others = cell.states
@@ -157,6 +169,7 @@ def forward_and_backward(
     inputs: bool,
     tape: Tape,
     grads: Tape,
+    loss: str = "softmax",
 ) -> dict[str, Array]:
     """The whole pass on the tapes that are handed in, nothing checked; returns the states of the last step.
 
@@ -166,10 +179,11 @@ def forward_and_backward(
     state = unroll(cell, params, x, initial, tape)
     h = tape[cell.full(cell.states[0])]
     o = tape.tap_all("o", readout.forward(params["V"], params["c"], h))
-    losses, y_hat = loss.forward(o, y, weights)
-    tape.tap_all("loss", losses)
+    of_loss = losses.get(loss)
+    values, kept = of_loss.forward(o, y, weights)
+    tape.tap_all("loss", values)
 
-    grad_o = grads.tap_all("o", loss.backward(y_hat, y, weights))
+    grad_o = grads.tap_all("o", of_loss.backward(kept, y, weights))
     from_readout = readout.backward(params["V"], h, grad_o, grads.tap_all)
     go_back(cell, params, x, tape, from_readout, grads, inputs=inputs)
     return state
@@ -181,6 +195,7 @@ def loss_and_gradients(
     x: Array,
     y: Array,
     *,
+    loss: str = "softmax",
     initial: Mapping[str, Array] | None = None,
     reduction: str = "sum",
     weights: Array | None = None,
@@ -192,7 +207,9 @@ def loss_and_gradients(
         cell: a cell, such as ``cells.get("rnn")``.
         params: the parameters by name, of one dtype; see :func:`manual_rnn.cell.parameter_shapes`.
         x: inputs (T, B, n_in), or token ids (T, B) in [0, n_in).
-        y: target ids (T, B) in [0, n_out).
+        y: the targets that the loss takes: target ids (T, B) in [0, n_out), or rows (T, B, n_out).
+        loss: "softmax" (ids), "squared" (rows of real numbers) or "bernoulli" (rows of numbers in [0, 1]): see
+            :mod:`manual_rnn.losses`.
         initial: h(0) by name, (B, n_hidden) each; zeros by default. Hand in a result's ``state`` to go on from it.
         reduction: "sum" over time and batch, their "mean", or the sum of the "last" step.
         weights: (T, B), the weight of each step's loss, in place of a named reduction.
@@ -204,17 +221,19 @@ def loss_and_gradients(
         ValueError: an array has the wrong shape, an id is out of range, a parameter is not finite; the sentence
             names the array, what it is and what it should be.
     """
-    check_problem(cell, params, x, y, initial, weights)
+    check_problem(cell, params, x, y, initial, weights, loss)
     if weights is not None and reduction != "sum":
         raise ValueError(f"Both weights and reduction={reduction!r} are given; the weights say all a reduction can.")
-    T, B = y.shape
+    T, B = y.shape[:2]
     dtype = np.result_type(*params.values())
     if weights is None:
-        weights = loss.weights_for(reduction, T, B, dtype)
+        weights = weights_for(reduction, T, B, dtype)
     if initial is None:
         initial = zero_state(cell, params, B)
     tape, grads = Tape(T), Tape(T)
-    state = forward_and_backward(cell, params, x, y, weights, initial, inputs=inputs, tape=tape, grads=grads)
+    state = forward_and_backward(
+        cell, params, x, y, weights, initial, inputs=inputs, tape=tape, grads=grads, loss=loss
+    )
     names = [*params, *(f"{name}0" for name in cell.states), *(["x"] if inputs else [])]
     return Result(
         loss=float(tape["loss"].sum().real),

@@ -82,6 +82,8 @@ class Derived:
     """The weight from the parameter."""
     backward: Callable[[Array, Array, Array], Array]
     """The parameter's gradient from the parameter, the weight, and the weight's gradient."""
+    start: Callable[[np.random.Generator, int, float], Array] | None = None
+    """The parameter at the start, (n_hidden, n_hidden), from a generator, n_hidden and the gain; None: Gaussian."""
 
 
 OF_THE_NETWORK = ("x", "o", "loss", "V", "c")
@@ -117,6 +119,8 @@ class Cell:
     """The weights of maps that are no parameters but made of them."""
     keep: str | None = None
     """The bias of the gate that keeps the state of the step before: the forget gate's, or the update gate's."""
+    write: str | None = None
+    """The bias of the gate that writes, where that is not the same gate: the input gate's of an LSTM."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """The number in the derivation of each equation that is the cell's own: ``{"h": "F2", "grad_a": "B5"}``."""
     kinks: tuple[str, ...] = ()
@@ -190,27 +194,3 @@ def widths(cell: Cell, params: Mapping[str, Array]) -> tuple[int, int, int]:
     """(n_in, n_hidden, n_out) of parameters that fit together."""
     n_hidden, n_in = params[of_input(cell)].shape
     return n_in, n_hidden, len(params["V"])
-
-
-def initialise(
-    cell: Cell,
-    *,
-    n_in: int,
-    n_hidden: int,
-    n_out: int,
-    seed: int | np.random.Generator = 0,
-    gain: float = 1.0,
-    dtype: npt.DTypeLike = np.float64,
-) -> dict[str, Array]:
-    r"""Matrices at random, biases at zero: the first of the six steps.
-
-    Each entry of a matrix is drawn from $N(0, g^2/n)$, n being the width of its input and g the ``gain``, so
-    that a product keeps the size of what goes in (Sompolinsky, Crisanti, Sommers 1988, for W).
-    """
-    rng = np.random.default_rng(seed)
-    shapes = parameter_shapes(cell, n_in=n_in, n_hidden=n_hidden, n_out=n_out)
-
-    def draw(shape: tuple[int, ...]) -> Array:
-        return gain / np.sqrt(shape[1]) * rng.standard_normal(shape) if len(shape) == 2 else np.zeros(shape)
-
-    return {name: draw(shape).astype(dtype) for name, shape in shapes.items()}

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from manual_rnn import affine
+from manual_rnn import affine, losses
 from manual_rnn.cell import Array, Cell, of_input, parameter_shapes, widths
 
 
@@ -81,6 +81,30 @@ def check_ids(name: str, ids: Array, n: int, source: str) -> None:
         )
 
 
+def check_targets(loss: str, y: Array, shape: tuple[int, int, int]) -> None:
+    """Raises ValueError where y is not what a loss takes at (T, B, n_out), or where there is no such loss."""
+    takes, (T, B, n_out) = losses.get(loss).targets, shape
+    _check_array("y", y)
+    given = f"y has the shape {y.shape} and dtype {y.dtype}; "
+    if takes.ids:
+        if y.shape != (T, B) or not affine.is_tokens(y):
+            raise ValueError(f"{given}expected integer target ids of shape {(T, B)}, as x has.")
+        check_ids("y", y, n_out, f"the {n_out} rows of V")
+        return
+    if y.shape != shape or not np.issubdtype(y.dtype, np.floating):
+        raise ValueError(
+            f"{given}the loss {loss!r} takes floating-point targets (T, B, n_out) = {shape}, n_out being the rows of V."
+        )
+    _check_finite("y", y)
+    outside = (y < takes.least) | (y > takes.most)
+    if outside.any():
+        t, b, k = (int(i) for i in np.argwhere(outside)[0])
+        raise ValueError(
+            f"y has {y[t, b, k]} at step {t}, sequence {b}, unit {k}; the loss {loss!r} takes targets between "
+            f"{takes.least:g} and {takes.most:g}."
+        )
+
+
 def check_problem(
     cell: Cell,
     params: Mapping[str, Array],
@@ -88,17 +112,13 @@ def check_problem(
     y: Array,
     initial: Mapping[str, Array] | None,
     weights: Array | None,
+    loss: str = "softmax",
 ) -> None:
     """Raises ValueError where any argument of a forward and backward pass does not fit the others."""
     _, n_hidden, n_out = check_parameters(cell, params)
     check_inputs(cell, params, x)
     T, B = x.shape[:2]
-    _check_array("y", y)
-    if y.shape != (T, B) or not affine.is_tokens(y):
-        raise ValueError(
-            f"y has the shape {y.shape} and dtype {y.dtype}; expected integer target ids of shape {(T, B)}, as x has."
-        )
-    check_ids("y", y, n_out, f"the {n_out} rows of V")
+    check_targets(loss, y, (T, B, n_out))
     if weights is not None:
         _check_array("weights", weights)
         if weights.shape != (T, B):
@@ -107,7 +127,7 @@ def check_problem(
     if initial is not None:
         _check_initial(cell, initial, (B, n_hidden))
     states = {f"initial[{name!r}]": array for name, array in (initial or {}).items()}
-    dense = {} if affine.is_tokens(x) else {"x": x}
+    dense = {name: array for name, array in (("x", x), ("y", y)) if not affine.is_tokens(array)}
     _check_format(params, dense | ({} if weights is None else {"weights": weights}) | states)
 
 

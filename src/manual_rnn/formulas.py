@@ -10,12 +10,13 @@ import re
 
 import numpy as np
 
+from manual_rnn import losses
 from manual_rnn.cell import Affine, Array, Cell, Nodes
 
 
-def formula(cell: Cell, equation: str) -> str | None:
+def formula(cell: Cell, equation: str, loss: str = "softmax") -> str | None:
     """The equation of this name (a, h, …, grad_W, …); None where neither the cell nor this file knows it."""
-    return cell.latex.get(equation) or _shared(cell).get(equation)
+    return cell.latex.get(equation) or _shared(cell, loss).get(equation)
 
 
 def symbol(name: str) -> str:
@@ -32,13 +33,12 @@ def _word(name: str) -> str:
     return name if len(name) == 1 else rf"\mathit{{{name}}}"
 
 
-def _shared(cell: Cell) -> dict[str, str]:
+def _shared(cell: Cell, loss: str) -> dict[str, str]:
     first = symbol(cell.states[0])
     of_input = [rf"{symbol(m.U)}^\top \nabla {symbol(m.node)}(t)" for m in cell.maps if m.U]
     equations = {
         "o": rf"o(t) = c + V {first}(t)",
-        "loss": r"\ell(t) = -\log \operatorname{softmax}(o(t))_{y(t)}, \quad L = \sum_t \ell(t)",
-        "grad_o": r"\nabla o(t) = \hat y(t) - 1_{y(t)}",
+        **losses.get(loss).latex,
         "grad_c": r"\nabla c = \sum_t \nabla o(t)",
         "grad_V": rf"\nabla V = \sum_t \nabla o(t)\, {first}(t)^\top",
         "grad_x": r"\nabla x(t) = " + " + ".join(of_input),

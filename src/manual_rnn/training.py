@@ -70,7 +70,7 @@ def seeds(seed: int) -> tuple[np.random.SeedSequence, np.random.SeedSequence]:
 
 
 def start(options: TrainingOptions, n: int) -> Training:
-    """A network over n characters as it is before the first update: matrices at random, biases zero."""
+    """A network over n characters as it is before the first update: matrices at random, biases zero or as told."""
     cell = cells.get(options.cell)
     params = initialise(
         cell,
@@ -78,7 +78,7 @@ def start(options: TrainingOptions, n: int) -> Training:
         n_hidden=options.hidden,
         n_out=n,
         seed=np.random.default_rng(seeds(options.seed)[0]),
-        gain=options.gain,
+        **options.start(),
         dtype=options.dtype,
     )
     state = bptt.zero_state(cell, params, options.batch)

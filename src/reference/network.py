@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 Nodes = Mapping[str, Any]
 Step = Callable[..., Nodes]
+Loss = Callable[[jax.Array, jax.Array], jax.Array]
 
 
 OF_THE_NETWORK = ("x", "o", "loss", "V", "c")
@@ -29,6 +30,7 @@ def weights_of(step: Step, params: Nodes) -> Nodes:
 def run(
     step: Step,
     readout_of: str,
+    loss: Loss,
     params: Nodes,
     initial: Nodes,
     x: jax.Array,
@@ -36,7 +38,7 @@ def run(
     weights: jax.Array,
     zeros: Nodes,
 ) -> tuple[jax.Array, Nodes]:
-    """One sequence: x (T, n_in), y (T,), weights (T,); returns the loss and every node, each (T, n).
+    """One sequence: x (T, n_in), y (T,) or (T, n_out), weights (T,); returns the loss and every node, each (T, n).
 
     ``zeros`` has one array of zeros per node, of the node's shape: what ``tap`` adds. ``readout_of`` is the state that
     the logits are made of.
@@ -55,7 +57,7 @@ def run(
 
         state = step(params, prev, x, tap)
         o = tap_full("o", params["V"] @ state[readout_of] + params["c"])
-        nodes["loss"] = -weight * jax.nn.log_softmax(o)[y]
+        nodes["loss"] = weight * loss(o, y)
         return state, nodes
 
     _, nodes = jax.lax.scan(one_step, initial, (x, y, weights, zeros))
@@ -65,6 +67,7 @@ def run(
 def run_batch(
     step: Step,
     readout_of: str,
+    loss: Loss,
     params: Nodes,
     initial: Nodes,
     x: jax.Array,
@@ -78,7 +81,8 @@ def run_batch(
     """
     made = {name: W + zeros[name] for name, W in weights_of(step, params).items()}
     of_steps = {name: zero for name, zero in zeros.items() if name not in made}
-    over_batch = jax.vmap(partial(run, step, readout_of, {**params, **made}), in_axes=(0, 1, 1, 1, 1), out_axes=(0, 1))
+    one = partial(run, step, readout_of, loss, {**params, **made})
+    over_batch = jax.vmap(one, in_axes=(0, 1, 1, 1, 1), out_axes=(0, 1))
     losses, nodes = over_batch(initial, x, y, weights, of_steps)
     return jnp.sum(losses), {**nodes, **made}
 

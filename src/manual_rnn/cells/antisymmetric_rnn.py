@@ -37,6 +37,11 @@ def weight_back(A: Array, W: Array, grad_W: Array) -> Array:
     return grad_W - grad_W.T  # (B7.1)
 
 
+def start(rng: np.random.Generator, n: int, gain: float) -> Array:
+    """Entries from N(0, g²/2n), so that those of A − Aᵀ have the variance g²/n, as in the vanilla network's W."""
+    return np.asarray(gain / np.sqrt(2 * n) * rng.standard_normal((n, n)))
+
+
 def forward(node: Nodes, prev: Nodes, tap: Tap) -> dict[str, Array]:
     h = tap("h", prev.h + STEP * np.tanh(node.a))  # (F2)
     return {"h": h}
@@ -53,7 +58,7 @@ CELL = Cell(
     forward,
     backward,
     maps=(Affine(),),
-    weights=(Derived(name="W", of="A", forward=weight, backward=weight_back),),
+    weights=(Derived(name="W", of="A", forward=weight, backward=weight_back, start=start),),
     labels={"W": "F0", "h": "F2", "grad_a": "B5", "grad_A": "B7.1"},
     latex={
         "h_prev": r"\nabla h(t)",

@@ -77,6 +77,7 @@ CELL = Cell(
     maps=tuple(Affine(node=f"a_{k}", W=f"W_{k}", U=f"U_{k}", b=f"b_{k}") for k in "ifgo"),
     states=("h", "c"),
     keep="b_f",
+    write="b_i",
     labels={
         **{"i": "F2.1", "f": "F2.2", "g": "F2.3", "cell.c": "F2.4", "s": "F2.5", "cell.o": "F2.6", "h": "F2.7"},
         **{"grad_cell.o": "B5.1", "grad_a_o": "B5.2", "grad_s": "B5.3", "grad_cell.c": "B5.4", "grad_i": "B5.5"},

@@ -59,11 +59,24 @@ def weight_back(Y: Array, W: Array, grad_W: Array) -> Array:
     return grad_Y
 
 
+def start(rng: np.random.Generator, n: int, gain: float) -> Array:
+    """Y with which W is uniform over the orthogonal matrices of determinant (−1)ⁿ (Stewart 1980), whatever the gain.
+
+    Row k is zero before the diagonal, and its mirror takes the k-th unit vector to a direction that is uniform in what
+    the rows before have left. Independent directions for all rows would leave e⁻² of the identity in W.
+    """
+    Y = np.triu(rng.standard_normal((n, n)))
+    lengths = np.sqrt((Y * Y).sum(axis=1))
+    np.fill_diagonal(Y, Y.diagonal() - lengths)
+    Y[-1, -1] = 1.0  # in one dimension there is one mirror
+    return np.asarray(Y / np.sqrt((Y * Y).sum(axis=1, keepdims=True)))
+
+
 CELL = replace(
     rnn.CELL,
     name="rnn_orthogonal",
     maps=(Affine(),),
-    weights=(Derived(name="W", of="Y", forward=weight, backward=weight_back),),
+    weights=(Derived(name="W", of="Y", forward=weight, backward=weight_back, start=start),),
     labels={**rnn.CELL.labels, "W": "F0", "grad_Y": "B7.2"},
     latex={
         **rnn.CELL.latex,

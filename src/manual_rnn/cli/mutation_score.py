@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_format
 import multiprocessing
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,8 @@ from manual_rnn.errors import UsageError
 if TYPE_CHECKING:
     from manual_rnn.testing.mutation import Scores
 
+Job = tuple[str, int | None, int]
+"""A cell's name, how many mechanical mistakes, and the seed that draws them."""
 SAMPLE = 300
 """Mistakes made mechanically that are planted in each cell: of some 460 in the vanilla network, 2,300 in an LSTM."""
 
@@ -50,14 +53,11 @@ def mutation_score(
         raise UsageError(f"There is no cell {', '.join(unknown)}; the built-in cells are {', '.join(cells.names())}.")
     chosen = names or tuple(cells.names())
     scores: dict[str, Scores] = {}
-    spawn = multiprocessing.get_context("spawn")  # JAX forbids fork
-    with (
-        counting("planting mistakes in", len(chosen), "cells") as progress,
-        ProcessPoolExecutor(min(cores(), len(chosen)), mp_context=spawn) as pool,
-    ):
-        waiting = {name: pool.submit(score_of, name, None if all else sample, seed) for name in chosen}
-        for name, score in waiting.items():
-            scores[name] = score.result()
+    workers = min(cores(), len(chosen))
+    jobs = {name: (name, None if all else sample, seed) for name in chosen}
+    with counting("planting mistakes in", len(chosen), "cells") as progress:
+        for name, score in _side_by_side(jobs, workers) if workers > 1 else _one_by_one(jobs):
+            scores[name] = score
             progress(1)
     total = sum(scores.values(), start=Scores())
     if json:
@@ -68,6 +68,16 @@ def mutation_score(
         for sentence in total.total.missed:
             print(f"not named or not diagnosed: {sentence}")
     return 0 if total.total.failed == total.total.planted else 1
+
+
+def _one_by_one(jobs: dict[str, Job]) -> Iterator[tuple[str, Scores]]:
+    yield from ((name, score_of(*job)) for name, job in jobs.items())
+
+
+def _side_by_side(jobs: dict[str, Job], workers: int) -> Iterator[tuple[str, Scores]]:
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:  # JAX forbids fork
+        waiting = {name: pool.submit(score_of, *job) for name, job in jobs.items()}
+        yield from ((name, score.result()) for name, score in waiting.items())
 
 
 def score_of(name: str, sample: int | None, seed: int) -> Scores:

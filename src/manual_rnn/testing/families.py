@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from manual_rnn import losses
 from manual_rnn.cell import Array, Cell, parameter_shapes
 from manual_rnn.testing.problem import Case, Sizes, Spec
 
@@ -152,9 +153,22 @@ def build(cell: Cell, spec: Spec) -> Case:
         params={name: array.astype(dtype) for name, array in params.items()},
         initial={name: fill((s.B, s.n_hidden), recipe.initial).astype(dtype) for name in cell.states},
         x=x,
-        y=rng.integers(0, s.n_out, (s.T, s.B)),
+        y=_targets(rng, spec.loss, recipe, s, dtype),
         weights=_weights(rng, recipe.weights, s).astype(dtype),
     )
+
+
+def _targets(rng: np.random.Generator, loss: str, recipe: Recipe, s: Sizes, dtype: np.dtype[np.floating]) -> Array:
+    """Ids; numbers of the size of the logits; or where they have bounds, these themselves and what lies between."""
+    takes = losses.get(loss).targets
+    if takes.ids:
+        return rng.integers(0, s.n_out, (s.T, s.B))
+    rows = (s.T, s.B, s.n_out)
+    if not takes.bounded:
+        return np.asarray(max(1.0, recipe.c) * rng.standard_normal(rows)).astype(dtype)
+    between = rng.uniform(takes.least, takes.most, rows)
+    at_a_bound = np.where(between < (takes.least + takes.most) / 2, takes.least, takes.most)
+    return np.where(rng.integers(2, size=(s.T, s.B, 1)), at_a_bound, between).astype(dtype)
 
 
 def _weights(rng: np.random.Generator, kind: str | None, s: Sizes) -> Array:

@@ -10,13 +10,13 @@ import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial, reduce
-from math import log
 from typing import Any
 
 import numpy as np
 
-from manual_rnn import affine, loss
+from manual_rnn import affine
 from manual_rnn.cell import Array, Cell, Nodes, Tap, Term
+from manual_rnn.testing import losses
 from manual_rnn.testing.magnitude import Magnitude, scale_of
 from manual_rnn.testing.problem import Answer, Case
 
@@ -254,18 +254,6 @@ def _largest_of_row(array: Array) -> Scale:
 
 
 def _of_loss(case: Case, o: Array) -> tuple[Scale, Scale]:
-    """Scales of the loss, log Σ e^{o−m} + m − o_y with the largest logit m, and of ∇o = w (ŷ − 1_y).
-
-    Σ e^{o−m} lies in [1, n]: its rounding is an error of the size of one in the logarithm. That of o − m is an error
-    in proportion to |o| + |m| in the exponential.
-    """
-    w = np.abs(case.weights)
-    ones = np.ones_like(w)
-    _, y_hat = loss.forward(o, case.y, ones)
-    largest = np.abs(o.max(axis=-1, keepdims=True))
-    of_target = np.abs(np.take_along_axis(o, case.y[..., None], axis=-1))
-    value = w * (1 + log(o.shape[-1]) + largest + of_target)[..., 0]
-    gradient = w[..., None] * y_hat * (1 + np.abs(o) + largest)
-    steps, rows = np.ogrid[: case.y.shape[0], : case.y.shape[1]]
-    gradient[steps, rows, case.y] += w
+    """Scales of the loss and of ∇o, as the loss's own file in :mod:`manual_rnn.testing.losses` has them."""
+    value, gradient = losses.get(case.spec.loss).scales(o, case.y, np.abs(case.weights))
     return Scale(value, o.shape[-1]), Scale(gradient, o.shape[-1])

@@ -37,6 +37,7 @@ class Tally:
     """The count of a judge over many cases of one cell; tallies of parts of them can be merged."""
 
     cell: Cell
+    loss: str = "softmax"
     families: dict[str, FamilyCount] = field(default_factory=dict)
     shapes: set[Sizes] = field(default_factory=set)
     equations: dict[str, EquationTally] = field(default_factory=dict)
@@ -112,7 +113,7 @@ class Tally:
                 max_relative_error=tally.relative,
                 max_share_of_budget=tally.share,
                 worst=tally.worst_end_to_end if tally.wrong == 0 and tally.wrong_end_to_end else tally.worst,
-                latex=formula(cell, name),
+                latex=formula(cell, name, self.loss),
                 by_step=tuple(tally.profile.by_step.tolist()) if leading_axes(cell, name) == 2 else (),
                 by_length=dict(sorted(tally.profile.by_length.items())),
             )
@@ -126,6 +127,7 @@ class Tally:
             max_length=max((sizes.T for sizes in self.shapes), default=0),
             equations=tuple(equations),
             diagnosis=tuple(diagnosis),
+            loss=self.loss,
         )
 
 

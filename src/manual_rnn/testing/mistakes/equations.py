@@ -15,7 +15,7 @@ from manual_rnn.expression import (
     evaluate,
     forward_equations,
 )
-from manual_rnn.testing.mistakes.loss_terms import GRAD_O, LOSS
+from manual_rnn.testing import losses
 from manual_rnn.testing.mistakes.spoken import spoken
 from manual_rnn.testing.mistakes.terms import Given, Linear, Outer, Quantities, Quantity, Term
 
@@ -27,9 +27,9 @@ def gradient(name: str, offset: int = 0) -> Quantity:
     return Quantity(name, gradient=True, offset=offset)
 
 
-def stepwise(cell: Cell) -> dict[str, list[Term]]:
+def stepwise(cell: Cell, loss: str = "softmax") -> dict[str, list[Term]]:
     """The equations that hold at every step: by name, the terms of which each is the sum."""
-    equations: dict[str, list[Term]] = {"loss": [*LOSS], "grad_o": [*GRAD_O]}
+    equations: dict[str, list[Term]] = {name: [*terms] for name, terms in losses.get(loss).terms.items()}
     for m in cell.maps:
         terms: list[Term] = [Linear(_input(cell, term), term.weight, diagonal=term.diagonal) for term in m.terms]
         terms += [Linear(Quantity("x"), m.U)] if m.U else []

@@ -14,12 +14,12 @@ import numpy as np
 
 from manual_rnn.bptt import forward_and_backward
 from manual_rnn.cell import Array, Cell
+from manual_rnn.testing import losses
 from manual_rnn.testing.families import build
-from manual_rnn.testing.local import ForcedTape, Manual
+from manual_rnn.testing.local import ForcedTape, Manual, run
 from manual_rnn.testing.mistakes.equations import initial, own, stepwise, summed
 from manual_rnn.testing.mistakes.factors import NAMED, Factor, constant
 from manual_rnn.testing.mistakes.formula import IN_TIME, Formula, Observed, Value, symbol
-from manual_rnn.testing.mistakes.loss_terms import unshifted
 from manual_rnn.testing.mistakes.order import in_order_of_time
 from manual_rnn.testing.mistakes.own import FUNCTIONS, formulas_of_own, gives_the_right_numbers
 from manual_rnn.testing.mistakes.right import right_value
@@ -36,18 +36,24 @@ ROUNDING = 512
 
 
 def observe(
-    cell: Cell, oracle: Oracle, *, manual: Manual = forward_and_backward, seed: int = 0, family: str = "ordinary"
+    cell: Cell,
+    oracle: Oracle,
+    *,
+    manual: Manual = forward_and_backward,
+    seed: int = 0,
+    family: str = "ordinary",
+    loss: str = "softmax",
 ) -> dict[str, list[Observed]]:
     """Every equation of some cases, each fed with right values: what was computed and what is right."""
-    return observe_in(cell, answered(cell, oracle, seed=seed, family=family), manual=manual)
+    return observe_in(cell, answered(cell, oracle, seed=seed, family=family, loss=loss), manual=manual)
 
 
 def answered(
-    cell: Cell, oracle: Oracle, *, seed: int = 0, family: str = "ordinary"
+    cell: Cell, oracle: Oracle, *, seed: int = 0, family: str = "ordinary", loss: str = "softmax"
 ) -> list[tuple[Case, Answer]]:
     """The cases in which mistakes are looked for, with the truth. They differ in how far they go into their family."""
     severities = (60, 60) if family == "ordinary" else (40, 50)
-    specs = [[Spec(family, sizes, "float64", seed + i, s) for i, s in enumerate(severities)] for sizes in SIZES]
+    specs = [[Spec(family, sizes, "float64", seed + i, s, loss) for i, s in enumerate(severities)] for sizes in SIZES]
     of_size = [[build(cell, spec) for spec in group] for group in specs]
     return [pair for cases in of_size for pair in zip(cases, oracle([c.for_oracle() for c in cases]), strict=True)]
 
@@ -62,7 +68,7 @@ def observe_in(
         before = previous_states(cell, case, nodes)
         tape, back = ForcedTape(sizes.T, nodes, before), ForcedTape(sizes.T, grads, before)
         with np.errstate(all="ignore"):
-            manual(cell, case.params, case.x, case.y, case.weights, case.initial, inputs=True, tape=tape, grads=back)
+            run(manual, cell, case, tape, back)
         known = Quantities(cell, case, nodes, grads)
         for prefix, computed, right in (("", tape.computed, nodes), ("grad_", back.computed, grads)):
             for name, ours in computed.items():
@@ -91,7 +97,7 @@ def formulas(cell: Cell, equation: str, seen: Sequence[Observed]) -> Iterator[Fo
     """All formulas for an equation, the simplest first; ``seen`` gives the constants that are measured, not guessed."""
     if equation in summed(cell):
         return formulas_of_sum(equation, summed(cell)[equation], seen)
-    if equation in (steps := stepwise(cell)):
+    if equation in (steps := stepwise(cell, _loss_of(seen))):
         of_steps = formulas_of_steps(equation, steps[equation], seen, rows=lambda known: known.rows)
         of_own = formulas_of_own(cell, equation, seen) if equation in own(cell) else ()
         return chain(of_steps, of_own, in_order_of_time(cell, equation))
@@ -125,7 +131,7 @@ def _same(value: Array, o: Observed) -> bool:
 
 def simple_formulas(cell: Cell, equation: str, observed: Sequence[Observed]) -> Iterator[Formula]:
     """What can go wrong with a right array: its sign, a factor, its dtype, its layout, a limit, a step."""
-    name, right, first = symbol(equation), right_value(cell, equation), observed[0]
+    name, right, first = symbol(equation), right_value(cell, equation, _loss_of(observed)), observed[0]
     if right is None or not gives_the_right_numbers(right, observed):
         # The cell's own code is what is wrong, or it cannot be read: the right numbers are those of the oracle.
         def right(known: Quantities) -> Array:
@@ -149,7 +155,11 @@ def simple_formulas(cell: Cell, equation: str, observed: Sequence[Observed]) -> 
     for words, function in FUNCTIONS.items() if not equation.startswith("grad_") and first.right.ndim == 3 else ():
         sentence = f"your {name} is {words} of what the derivation has."
         yield Formula(sentence, lambda known, function=function: function(right(known)))  # type: ignore[misc]
-    yield from unshifted(equation)
+    yield from losses.get(_loss_of(observed)).formulas(equation)
+
+
+def _loss_of(seen: Sequence[Observed]) -> str:
+    return seen[0].known.case.spec.loss
 
 
 def _scaled(name: str, right: Value, factor: Factor) -> Formula:

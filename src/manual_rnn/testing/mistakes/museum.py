@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from manual_rnn.cell import Affine, Cell, parameter_shapes
+from manual_rnn.testing.losses.softmax import unshifted
 from manual_rnn.testing.mistakes.changes import (
     at_each_step,
     clipped,
@@ -23,7 +24,6 @@ from manual_rnn.testing.mistakes.changes import (
 )
 from manual_rnn.testing.mistakes.equations import initial, stepwise
 from manual_rnn.testing.mistakes.formula import Formula
-from manual_rnn.testing.mistakes.loss_terms import unshifted
 from manual_rnn.testing.mistakes.order import in_order_of_time
 from manual_rnn.testing.mistakes.own import activation_of, with_another, without_derivative
 from manual_rnn.testing.mistakes.planting import Change, Mistake, as_change
@@ -47,11 +47,11 @@ class Exhibit:
         return self.mistake.sentence
 
 
-def museum(cell: Cell) -> Iterator[Exhibit]:
+def museum(cell: Cell, loss: str = "softmax") -> Iterator[Exhibit]:
     """Every mistake of the museum, planted in the equations of this cell."""
     for state in cell.states:
         yield from _of_carry(cell, state)
-    yield from _of_readout(cell)
+    yield from _of_readout(cell, loss)
     for m in cell.maps:
         yield from _of_map(cell, m)
         yield from _of_activation(cell, m)
@@ -102,7 +102,7 @@ def _turned(term: Term) -> Term:
     return replace(term, transposed=not term.transposed)
 
 
-def _of_readout(cell: Cell) -> Iterator[Exhibit]:
+def _of_readout(cell: Cell, loss: str) -> Iterator[Exhibit]:
     first = cell.full(cell.states[0])
     here, terms = f"grad_{first}", stepwise(cell)[f"grad_{first}"]
     direct, others = terms[0], terms[1:]
@@ -116,8 +116,9 @@ def _of_readout(cell: Cell) -> Iterator[Exhibit]:
     yield Exhibit(Mistake("the last step's readout missing", missing), COMMON)
     before = {"grad_V": sum_over_time(Outer(Quantity("o", gradient=True), Quantity(first, offset=-1)))}
     yield Exhibit(Mistake("the state of the step before in ∇V", before), "hanbt/learn_dl #53")
-    overflow = {name: as_change(next(unshifted(name))) for name in ("loss", "grad_o")}
-    yield Exhibit(Mistake("softmax unshifted", overflow), "min-char-rnn")
+    if loss == "softmax":
+        overflow = {name: as_change(next(unshifted(name))) for name in ("loss", "grad_o")}
+        yield Exhibit(Mistake("softmax unshifted", overflow), "min-char-rnn")
     mean = {"grad_c": times(lambda known: 1 / known.case.spec.sizes.B)}
     yield Exhibit(Mistake("mean over the batch for sum in ∇c", mean), "datascience.SE 30850")
 

@@ -57,13 +57,14 @@ def planted(mistake: Mistake) -> Manual:
         inputs: bool,
         tape: Tape,
         grads: Tape,
+        loss: str = "softmax",
     ) -> dict[str, Array]:
-        (n_in, n_hidden, n_out), (T, B) = widths(cell, params), y.shape
+        (n_in, n_hidden, n_out), (T, B) = widths(cell, params), y.shape[:2]
         sizes = Sizes(T, B, n_in, n_hidden, n_out)
-        spec = Spec("planted", sizes, str(weights.dtype), 0, 0)
+        spec = Spec("planted", sizes, str(weights.dtype), 0, 0, loss)
         known = Quantities(cell, Case(spec, params, initial, x, y, weights), tape, grads)
         return forward_and_backward(
-            cell, params, x, y, weights, initial, inputs=inputs,
+            cell, params, x, y, weights, initial, inputs=inputs, loss=loss,
             tape=PlantedTape(tape, "", mistake, known), grads=PlantedTape(grads, "grad_", mistake, known),
         )  # fmt: skip
 

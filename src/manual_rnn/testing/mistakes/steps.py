@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from manual_rnn.cell import Array
+from manual_rnn.testing import losses
 from manual_rnn.testing.mistakes.formula import Formula, Observed, StepFactor, quantities, symbol
-from manual_rnn.testing.mistakes.loss_terms import INSTEAD
 from manual_rnn.testing.mistakes.terms import Linear, Quantities, Term, at_other_steps, edits
 
 
@@ -132,7 +132,7 @@ def _edits(term: Term, variant: Term) -> int:
 
 def _instead_of(term: Term, equation: str, known: Quantities) -> Iterator[Term]:
     """All that has the shape of a term and can stand in its place."""
-    yield from INSTEAD.get(equation, ())
+    yield from losses.get(known.case.spec.loss).instead.get(equation, ())
     if not isinstance(term, Linear):
         return
     probe = 0 if term.quantity.offset <= 0 else -1 if equation.endswith("0") else 0

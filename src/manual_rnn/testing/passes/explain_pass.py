@@ -86,7 +86,7 @@ def _candidates(
             {f"grad_{name}": clip for name in names if replay.grads[name].ndim < 3 or name == "x"},
         )
     theirs = {target.layout.ours(n): target.layout.to_ours(n, a) for n, a in first.answered.returned.items()}
-    yield from mistakes(replay, ratios, theirs)
+    yield from mistakes(replay, ratios, target.layout.unpacked(theirs))
 
 
 def _largest(target: Target, seen: Sequence[Seen], names: Iterable[str]) -> float:
@@ -114,8 +114,9 @@ def _ratios(target: Target, s: Seen) -> dict[str, float]:
 
 def gives(target: Target, s: Seen, gradients: Mapping[str, Array] | Tape) -> bool:
     """Whether these gradients are the user's, to rounding, block by block."""
+    packed = target.layout.packed(gradients)
     for name, returned in s.answered.returned.items():
-        replayed = gradients[target.layout.ours(name)]
+        replayed = packed[target.layout.ours(name)]
         ours = target.layout.to_ours(name, returned)
         if ours.shape != replayed.shape or not np.isfinite(replayed).all():
             return False
