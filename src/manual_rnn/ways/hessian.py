@@ -37,8 +37,9 @@ from typing import Any
 
 import numpy as np
 
-from manual_rnn import affine, loss
+from manual_rnn import affine
 from manual_rnn.cell import Affine, Array, Cell, Nodes
+from manual_rnn.losses import softmax
 from manual_rnn.ways.given import Given
 from manual_rnn.ways.tangent import Dual, stack
 
@@ -91,8 +92,8 @@ def hessian_vector(
     nodes, before = _unroll(cell, P, pairs.get("x", x), {name: pairs[f"{name}0"] for name in cell.states})
     h = nodes[cell.states[0]]
     o = h @ P["V"].T + P["c"]  # (RF3)
-    losses, y_hat = loss.forward(o.value, y, given.weights)
-    grad_o: Any = Dual(loss.backward(y_hat, y, given.weights), of_softmax(y_hat, o.tangent, given.weights))  # (RB1)
+    losses, y_hat = softmax.forward(o.value, y, given.weights)
+    grad_o: Any = Dual(softmax.backward(y_hat, y, given.weights), of_softmax(y_hat, o.tangent, given.weights))  # (RB1)
     found: dict[str, Any] = {"c": affine.bias_gradient(grad_o)}  # (RB2)
     found["V"] = affine.weight_gradient(grad_o, h, h.shape[-1])  # (RB3)
     found |= _go_back(cell, P, pairs.get("x", x), nodes, before, affine.input_gradient(P["V"], grad_o), inputs=inputs)
