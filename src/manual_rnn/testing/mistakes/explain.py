@@ -145,7 +145,7 @@ def simple_formulas(cell: Cell, equation: str, observed: Sequence[Observed]) -> 
         yield replace(_scaled(name, right, constant(float((first.ours * first.right).sum()) / power)), measured=True)
     sentence = f"{name} has passed through float32: seven digits are right."
     yield Formula(sentence, lambda known: right(known).astype(np.float32), measured=True, fits=_same_in_single)
-    limit = float(np.abs(first.ours).max())
+    limit = max(float(np.abs(o.ours).max()) for o in observed)  # not every case need reach it
     clipped = f"{name} is clipped at ±{limit:.6g}."
     yield Formula(clipped, lambda known: np.clip(right(known), -limit, limit), measured=True)
     if first.right.ndim == 2 and first.right.shape[0] == first.right.shape[1] and equation in summed(cell):
