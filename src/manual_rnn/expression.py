@@ -123,5 +123,6 @@ def _expression(value: Any) -> Expression:
     if isinstance(value, Traced):
         return value.expression
     if isinstance(value, bool | int | float | np.floating | np.integer):
-        return Number(float(value))
+        # A scalar of NumPy's keeps its dtype: it decides that of the result, a Python number does not.
+        return Number(value if isinstance(value, np.generic) else float(value))
     raise Unreadable(f"a value of the type {type(value).__name__}")
