@@ -32,7 +32,9 @@ def unroll(cell: Cell, params: Parameters, x: Array, initial: Mapping[str, Array
     dtype = np.result_type(*initial.values(), *params.values(), *dense)
     for name in cell.states:
         tape.reserve_state(cell.full(name), initial[name], dtype)
-    a, before = maps.from_outside(x, dtype), _states_before(cell, tape)
+    before = _states_before(cell, tape)
+    a = tape.room("side by side", (*x.shape[:2], maps.width), dtype)
+    maps.from_outside(x, a)
     if len(x) and in_place.unroll(cell, maps, a, before, tape):
         return {name: tape[cell.full(name)][-1].copy() for name in cell.states}
     states = dict(initial)
@@ -209,6 +211,7 @@ def loss_and_gradients(
     reduction: str = "sum",
     weights: Array | None = None,
     inputs: bool = False,
+    over: Result | None = None,
 ) -> Result:
     r"""The loss of a batch of sequences and its gradient with respect to everything, by BPTT.
 
@@ -221,6 +224,8 @@ def loss_and_gradients(
         reduction: "sum" over time and batch, their "mean", or the sum of the "last" step.
         weights: (T, B), the weight of each step's loss, in place of a named reduction.
         inputs: whether ∇x is computed too: for tokens, (T, B, n_in) numbers that training does not need.
+        over: a result of before that nobody reads any more, but for its state and its parameters' gradients: its
+            tapes are written over, which saves asking the system for memory at each update.
 
     The gradient is the gradient: nothing is clipped, scaled or averaged unless ``reduction`` says so.
 
@@ -237,7 +242,7 @@ def loss_and_gradients(
         weights = loss.weights_for(reduction, T, B, dtype)
     if initial is None:
         initial = zero_state(cell, params, B)
-    tape, grads = Tape(T), Tape(T)
+    tape, grads = Tape(T, over and over.tape), Tape(T, over and over.node_gradients)
     state = forward_and_backward(cell, params, x, y, weights, initial, inputs=inputs, tape=tape, grads=grads)
     names = [*params, *(f"{name}0" for name in cell.states), *(["x"] if inputs else [])]
     return Result(

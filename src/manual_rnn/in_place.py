@@ -43,7 +43,7 @@ def unroll(cell: Cell, maps: Maps, a: Array, before: Mapping[str, Array], tape: 
             program.values[symbol] = Rows(recorded[name])
         else:
             known = name in cell.states
-            recorded[name] = tape[cell.full(name)] if known else np.empty((len(a), *shape), a.dtype)
+            recorded[name] = tape[cell.full(name)] if known else tape.room(name, (len(a), *shape), a.dtype)
             program.values[symbol] = program.value(value.expression, out=Rows(recorded[name]))
         if name in maps.waiting:
             setattr(node, name, Traced(symbol))
@@ -82,7 +82,7 @@ def go_back(
     if type(grads) is not Tape or not _one_dtype([from_readout, *nodes.values(), *before.values()], maps):
         return None
     program = Program(tuple(shape), dtype)
-    of_maps = np.empty((*from_readout.shape[:2], maps.width), dtype)
+    of_maps = grads.room("side by side", (*from_readout.shape[:2], maps.width), dtype)
     recorded: dict[str, Array] = {}
     carried = {name: np.zeros((2, *shape), dtype) for name in cell.states}
     arriving = {name: Rows(both[::-1]) for name, both in carried.items()}  # of step t + 1, as t is counted
@@ -97,7 +97,7 @@ def go_back(
         if name in recorded:
             raise Unreadable(f"{name} is tapped twice")
         is_map = name in maps.columns
-        recorded[name] = of_maps[..., maps.columns[name]] if is_map else np.empty_like(from_readout)
+        recorded[name] = of_maps[..., maps.columns[name]] if is_map else grads.room(name, from_readout.shape, dtype)
         made = Symbol("made", name)
         program.values[made] = program.value(value.expression, out=Rows(recorded[name]))
         for product in (p for p in maps.within if name in p.nodes):
@@ -108,7 +108,7 @@ def go_back(
         return Traced(made)
 
     first = cell.states[0]
-    total = np.empty_like(from_readout)
+    total = grads.room(first, from_readout.shape, dtype)
     node, prev, grad = Nodes(), Nodes(), Nodes()
     for handed, arrays, kind in ((node, nodes, "node"), (prev, before, "prev")):
         for name, rows in arrays.items():

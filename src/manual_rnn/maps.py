@@ -14,7 +14,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from manual_rnn import affine
 from manual_rnn.cell import Affine, Array, Cell, Term
@@ -71,22 +70,21 @@ class Maps:
         self.of_input = slice(0, n * len(self.U))
         self._maps, self._params = side_by_side, params
 
-    def from_outside(self, x: Array, dtype: npt.DTypeLike) -> Array:
-        """U x(t) + b of all maps and all steps, (T, B, width), for inputs (T, B, n_in) or token ids (T, B)."""
-        b = np.zeros(self.width, dtype)
+    def from_outside(self, x: Array, a: Array) -> None:
+        """Writes U x(t) + b of all maps and all steps to a, (T, B, width), for x (T, B, n_in) or token ids (T, B)."""
+        b = np.zeros(self.width, a.dtype)
         for m in self._maps:
             if m.b:
                 b[self.columns[m.node]] = self._params[m.b]
         U = np.concatenate([self._params[name] for name in self.U.values()])
         if affine.is_tokens(x):
-            table = np.empty((U.shape[1], self.width), dtype)
+            table = np.empty((U.shape[1], self.width), a.dtype)
             table[:] = b
             table[:, self.of_input] += U.T
-            return table[x]
-        a = np.empty((*x.shape[:2], self.width), dtype)
-        a[:] = b
-        a[..., self.of_input] += x @ U.T
-        return a
+            np.take(table, x, axis=0, out=a, mode="clip")  # any other mode makes an array in between
+        else:
+            a[:] = b
+            a[..., self.of_input] += x @ U.T
 
     def side_by_side(self, by_map: Mapping[str, Array]) -> Array:
         """Arrays (…, n_hidden) of all maps, next to each other."""
