@@ -33,10 +33,10 @@ def unroll(cell: Cell, params: Parameters, x: Array, initial: Mapping[str, Array
     for name in cell.states:
         tape.reserve_state(cell.full(name), initial[name], dtype)
     before = _states_before(cell, tape)
-    a = tape.room("side by side", (*x.shape[:2], maps.width), dtype)
-    maps.from_outside(x, a)
-    if len(x) and in_place.unroll(cell, maps, a, before, tape):
+    if in_place.unroll(cell, maps, x, before, tape):
         return {name: tape[cell.full(name)][-1].copy() for name in cell.states}
+    a = np.empty((*x.shape[:2], maps.width), dtype)
+    maps.from_outside(x, a)
     states = dict(initial)
     for t in range(len(x)):
         tape.t = t
@@ -97,7 +97,7 @@ def go_back(
     for w in cell.weights:
         grads.tap_all(w.of, w.backward(params[w.of], params[w.name], grads[w.name]))  # (B7), through the function
     if inputs:
-        by_map = [affine.input_gradient(params[m.U], grads[cell.full(m.node)]) for m in cell.maps if m.U]
+        by_map = [affine.input_gradient(params[U], grad_a[..., maps.columns[node]]) for node, U in maps.U.items()]
         grads.tap_all("x", sum(by_map[1:], start=by_map[0]))  # (B9)
     for name in cell.states:
         grads.tap_all(f"{name}0", carried[name])  # (B10)
@@ -211,6 +211,7 @@ def loss_and_gradients(
     reduction: str = "sum",
     weights: Array | None = None,
     inputs: bool = False,
+    every_node: bool = True,
     over: Result | None = None,
 ) -> Result:
     r"""The loss of a batch of sequences and its gradient with respect to everything, by BPTT.
@@ -224,6 +225,8 @@ def loss_and_gradients(
         reduction: "sum" over time and batch, their "mean", or the sum of the "last" step.
         weights: (T, B), the weight of each step's loss, in place of a named reduction.
         inputs: whether ∇x is computed too: for tokens, (T, B, n_in) numbers that training does not need.
+        every_node: whether every node and its gradient is kept at every step; with False, what training does not
+            need is left out of the tapes, and with it half of the time that is not in matrix products.
         over: a result of before that nobody reads any more, but for its state and its parameters' gradients: its
             tapes are written over, which saves asking the system for memory at each update.
 
@@ -242,7 +245,8 @@ def loss_and_gradients(
         weights = loss.weights_for(reduction, T, B, dtype)
     if initial is None:
         initial = zero_state(cell, params, B)
-    tape, grads = Tape(T, over and over.tape), Tape(T, over and over.node_gradients)
+    tape = Tape(T, over and over.tape, lean=not every_node)
+    grads = Tape(T, over and over.node_gradients, lean=not every_node)
     state = forward_and_backward(cell, params, x, y, weights, initial, inputs=inputs, tape=tape, grads=grads)
     names = [*params, *(f"{name}0" for name in cell.states), *(["x"] if inputs else [])]
     return Result(

@@ -69,6 +69,13 @@ def evaluate(expression: Expression, read: Callable[[Symbol], Array]) -> Array:
     return expression.value if isinstance(expression, Number) else read(expression)  # type: ignore[return-value]
 
 
+def symbols(expression: Expression) -> set[Symbol]:
+    """Every symbol in an expression."""
+    if isinstance(expression, Call):
+        return {symbol for part in expression.arguments for symbol in symbols(part)}
+    return {expression} if isinstance(expression, Symbol) else set()
+
+
 def _read(run: Callable[[Any], Any]) -> Equations:
     tapped: dict[str, Expression] = {}
 

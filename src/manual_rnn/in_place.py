@@ -12,20 +12,31 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from manual_rnn import affine
 from manual_rnn.cell import Array, Cell, Nodes
-from manual_rnn.expression import Symbol, Traced, Unreadable
+from manual_rnn.expression import Symbol, Traced, Unreadable, backward_equations, symbols
 from manual_rnn.maps import Maps, Product
 from manual_rnn.program import Operand, Program, Rows, Same, run
 from manual_rnn.tape import Tape
 
 
-def unroll(cell: Cell, maps: Maps, a: Array, before: Mapping[str, Array], tape: Tape) -> bool:
-    """Completes the maps ``a`` (T, B, width) and taps all nodes; False where bptt's walk is to be taken."""
-    if type(tape) is not Tape or not _one_dtype([a, *before.values()], maps):
+def unroll(cell: Cell, maps: Maps, x: Array, before: Mapping[str, Array], tape: Tape) -> bool:
+    """Taps all nodes, or where the tape is lean those that the way back reads; False: bptt's walk is to be taken."""
+    dtype = next(iter(before.values())).dtype
+    if not len(x) or type(tape) is not Tape or not _one_dtype(before.values(), maps):
         return False
-    shape = next(iter(before.values())).shape[1:]
-    program = Program(shape, a.dtype)
+    T, *shape = next(iter(before.values())).shape
+    program = Program(tuple(shape), dtype)
     recorded: dict[str, Array] = {}
+    tapped: set[str] = set()
+    kept = _read_on_the_way_back(cell, maps) if tape.lean else None
+    if kept is not None and not kept & set(maps.columns) and affine.is_tokens(x):
+        # Nobody reads the maps later: the columns of U are gathered a step at a time, to one array that stays near.
+        a = np.empty((1, shape[0], maps.width), dtype)
+        program.call(_gather, Same(maps.table(dtype)), Rows(x), out=Rows(a))
+    else:
+        a = tape.room("side by side", (T, shape[0], maps.width), dtype)
+        maps.from_outside(x, a)
 
     def add(product: Product, rows: Operand) -> None:
         of_maps = Rows(a[..., product.columns])
@@ -35,16 +46,20 @@ def unroll(cell: Cell, maps: Maps, a: Array, before: Mapping[str, Array], tape: 
         setattr(node, name, tap(name, Traced(Symbol("map", name))))
 
     def tap(name: str, value: Traced) -> Traced:
-        if name in recorded:
+        if name in tapped:
             raise Unreadable(f"{name} is tapped twice")
         symbol = Symbol("made", name)
         if name in maps.columns:
-            recorded[name] = a[..., maps.columns[name]]
-            program.values[symbol] = Rows(recorded[name])
+            rows = a[..., maps.columns[name]]
+            program.values[symbol] = Rows(rows)
+        elif kept is not None and name not in kept:
+            program.values[symbol] = program.value(value.expression)
         else:
-            known = name in cell.states
-            recorded[name] = tape[cell.full(name)] if known else tape.room(name, (len(a), *shape), a.dtype)
-            program.values[symbol] = program.value(value.expression, out=Rows(recorded[name]))
+            rows = tape[cell.full(name)] if name in cell.states else tape.room(name, (T, *shape), dtype)
+            program.values[symbol] = program.value(value.expression, out=Rows(rows))
+        if kept is None or name in kept:
+            recorded[name] = rows
+        tapped.add(name)
         if name in maps.waiting:
             setattr(node, name, Traced(symbol))
             for product in (p for p in maps.within if p.term.of == name):
@@ -67,7 +82,7 @@ def unroll(cell: Cell, maps: Maps, a: Array, before: Mapping[str, Array], tape: 
             return False
     except Exception:  # whatever a user's code does with a symbol; bptt's walk says what is wrong, if anything is
         return False
-    run(program.steps(range(len(a))))
+    run(program.steps(range(T)))
     for name, rows in recorded.items():
         tape.tap_all(cell.full(name), rows)
     return True
@@ -84,6 +99,7 @@ def go_back(
     program = Program(tuple(shape), dtype)
     of_maps = grads.room("side by side", (*from_readout.shape[:2], maps.width), dtype)
     recorded: dict[str, Array] = {}
+    tapped: set[str] = set()
     carried = {name: np.zeros((2, *shape), dtype) for name in cell.states}
     arriving = {name: Rows(both[::-1]) for name, both in carried.items()}  # of step t + 1, as t is counted
 
@@ -94,12 +110,16 @@ def go_back(
         return Traced(found)
 
     def tap(name: str, value: Traced) -> Traced:
-        if name in recorded:
+        if name in tapped:
             raise Unreadable(f"{name} is tapped twice")
-        is_map = name in maps.columns
-        recorded[name] = of_maps[..., maps.columns[name]] if is_map else grads.room(name, from_readout.shape, dtype)
+        tapped.add(name)
         made = Symbol("made", name)
-        program.values[made] = program.value(value.expression, out=Rows(recorded[name]))
+        if grads.lean and name not in maps.columns:
+            program.values[made] = program.value(value.expression)
+        else:
+            is_map = name in maps.columns
+            recorded[name] = of_maps[..., maps.columns[name]] if is_map else grads.room(name, from_readout.shape, dtype)
+            program.values[made] = program.value(value.expression, out=Rows(recorded[name]))
         for product in (p for p in maps.within if name in p.nodes):
             of, arrived = product.term.of, _back(program, product, program.values[made])
             if hasattr(grad, of):
@@ -108,7 +128,7 @@ def go_back(
         return Traced(made)
 
     first = cell.states[0]
-    total = grads.room(first, from_readout.shape, dtype)
+    total = np.empty((1, *shape), dtype) if grads.lean else grads.room(first, from_readout.shape, dtype)
     node, prev, grad = Nodes(), Nodes(), Nodes()
     for handed, arrays, kind in ((node, nodes, "node"), (prev, before, "prev")):
         for name, rows in arrays.items():
@@ -129,10 +149,22 @@ def go_back(
     except Exception:  # as above
         return None
     run(program.steps(reversed(range(T))))
-    grads.tap_all(cell.full(first), total)
+    if not grads.lean:
+        recorded[first] = total
     for name, rows in recorded.items():
         grads.tap_all(cell.full(name), rows)
     return of_maps, {name: both[0] for name, both in carried.items()}
+
+
+def _read_on_the_way_back(cell: Cell, maps: Maps) -> set[str]:
+    """The nodes of a step that the cell's backward reads, or that a weight's gradient is made with. Raises Unreadable."""
+    equations = backward_equations(cell)
+    read = {symbol for e in (*equations.tapped.values(), *equations.returned.values()) for symbol in symbols(e)}
+    return {symbol.name for symbol in read if symbol.kind == "node"} | {product.term.of for product in maps.within} | set(cell.states)
+
+
+def _gather(table: Array, ids: Array, out: Array) -> None:
+    np.take(table, ids, axis=0, out=out, mode="clip")  # any other mode makes an array in between
 
 
 def _product(program: Program, product: Product, rows: Operand, width: int) -> Operand:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from manual_rnn import affine
 from manual_rnn.cell import Affine, Array, Cell, Term
@@ -69,22 +70,28 @@ class Maps:
         """By map, the name of the matrix that is taken of the input; these maps come first."""
         self.of_input = slice(0, n * len(self.U))
         self._maps, self._params = side_by_side, params
+        self._U = np.concatenate([params[name] for name in self.U.values()])
+
+    def table(self, dtype: npt.DTypeLike) -> Array:
+        """U x + b of all maps for each token x, (n_in, width)."""
+        table = np.tile(self._b(dtype), (self._U.shape[1], 1))
+        table[:, self.of_input] += self._U.T
+        return table
 
     def from_outside(self, x: Array, a: Array) -> None:
         """Writes U x(t) + b of all maps and all steps to a, (T, B, width), for x (T, B, n_in) or token ids (T, B)."""
-        b = np.zeros(self.width, a.dtype)
+        if affine.is_tokens(x):
+            np.take(self.table(a.dtype), x, axis=0, out=a, mode="clip")  # any other mode makes an array in between
+        else:
+            a[:] = self._b(a.dtype)
+            a[..., self.of_input] += x @ self._U.T
+
+    def _b(self, dtype: npt.DTypeLike) -> Array:
+        b = np.zeros(self.width, dtype)
         for m in self._maps:
             if m.b:
                 b[self.columns[m.node]] = self._params[m.b]
-        U = np.concatenate([self._params[name] for name in self.U.values()])
-        if affine.is_tokens(x):
-            table = np.empty((U.shape[1], self.width), a.dtype)
-            table[:] = b
-            table[:, self.of_input] += U.T
-            np.take(table, x, axis=0, out=a, mode="clip")  # any other mode makes an array in between
-        else:
-            a[:] = b
-            a[..., self.of_input] += x @ U.T
+        return b
 
     def side_by_side(self, by_map: Mapping[str, Array]) -> Array:
         """Arrays (…, n_hidden) of all maps, next to each other."""
