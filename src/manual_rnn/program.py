@@ -54,7 +54,7 @@ class Program:
 
     def call(self, function: Function, *operands: Operand, out: Operand | None = None) -> Operand:
         """Adds a call; its result goes to ``out``, to a buffer by default."""
-        out = Between(_dtype(function, [self._dtype_of(operand) for operand in operands])) if out is None else out
+        out = Between(_dtype(function, *map(self._dtype_of, operands))) if out is None else out
         self._calls.append((function, operands, out))
         return out
 
@@ -137,7 +137,8 @@ def _where(condition: Array, yes: Array, no: Array, out: Array) -> None:
     np.copyto(out, yes, where=condition)
 
 
-def _dtype(function: Function, operands: list[np.dtype[Any]]) -> np.dtype[Any]:
+@cache
+def _dtype(function: Function, *operands: np.dtype[Any]) -> np.dtype[Any]:
     if function is _where:
         return np.result_type(*operands[1:])
     return np.asarray(function(*(np.ones((1, 1), dtype) for dtype in operands))).dtype
