@@ -94,7 +94,7 @@ class Engine:
 
     def __init__(self, name: str, threads: int) -> None:
         number = str(threads)
-        settings = {name: number for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+        settings = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), number)
         settings["XLA_FLAGS"] = (
             "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1" if threads == 1 else ""
         )
@@ -128,7 +128,8 @@ def run_all(told: argparse.Namespace) -> dict:
         try:
             for shape in shapes:
                 for cell in CELLS:
-                    row = {"threads": number, "shape": shape, "cell": cell, **measured(engines, cell, shape, rounds, seconds)}
+                    found = measured(engines, cell, shape, rounds, seconds)
+                    row = {"threads": number, "shape": shape, "cell": cell, **found}
                     results["rows"].append(row)
                     print(number, cell, shape, summary(row, told.shared), file=sys.stderr, flush=True)
                     write(told, results)

@@ -1,4 +1,4 @@
-"""The walk in place computes what the cell's own code does, to the last bit, and allocates no arrays while time runs."""
+"""The walk in place computes what the cell's own code does, to the last bit, and makes no arrays while time runs."""
 
 import dataclasses
 import tracemalloc
@@ -71,7 +71,8 @@ def test_a_scalar_that_decides_the_dtype_is_not_taken_for_a_number():
     cell = dataclasses.replace(
         rnn, forward=lambda node, prev, tap: {"h": tap("h", np.tanh(node.a * np.float64(1 / 3)).astype(node.a.dtype))}
     )
-    wide = dataclasses.replace(rnn, forward=lambda node, prev, tap: {"h": tap("h", np.tanh(node.a * np.float64(1 / 3)))})
+    third = np.float64(1 / 3)
+    wide = dataclasses.replace(rnn, forward=lambda node, prev, tap: {"h": tap("h", np.tanh(node.a * third))})
     for strange in (cell, wide):
         given = problem(strange)
         assert_same(passed(strange, Tape, *given), passed(strange, Watching, *given))

@@ -268,8 +268,8 @@ def loss_and_gradients(
         weights = weights_for(reduction, T, B, dtype)
     if initial is None:
         initial = zero_state(cell, params, B)
-    tape = Tape(T, over and over.tape, lean=not every_node)
-    grads = Tape(T, over and over.node_gradients, lean=not every_node)
+    tape = Tape(T, over.tape if over else None, lean=not every_node)
+    grads = Tape(T, over.node_gradients if over else None, lean=not every_node)
     state = forward_and_backward(
         cell, params, x, y, weights, initial, inputs=inputs, tape=tape, grads=grads, loss=loss
     )

@@ -9,11 +9,12 @@ cell's code to the last bit. Code that cannot be read so, a tape that looks at e
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any, cast
 
 import numpy as np
 
 from manual_rnn import affine
-from manual_rnn.cell import Array, Cell, Nodes
+from manual_rnn.cell import Array, Cell, Nodes, Tap
 from manual_rnn.expression import Symbol, Traced, Unreadable, backward_equations, symbols
 from manual_rnn.maps import Maps, Product
 from manual_rnn.program import Operand, Program, Rows, Same, run
@@ -77,7 +78,7 @@ def unroll(cell: Cell, maps: Maps, x: Array, before: Mapping[str, Array], tape: 
             add(product, Rows(before[product.term.of]))
         for name in maps.first:
             evaluate(name)
-        states = cell.forward(node, prev, tap)
+        states: Mapping[str, Any] = cell.forward(node, prev, cast(Tap, tap))
         if any(states[name].expression != Symbol("made", name) for name in cell.states):
             return False
     except Exception:  # whatever a user's code does with a symbol; bptt's walk says what is wrong, if anything is
@@ -105,7 +106,8 @@ def go_back(
     """
     T, *shape = from_readout.shape
     dtype = from_readout.dtype
-    if type(grads) is not Tape or not _one_dtype([from_readout, *nodes.values(), *before.values(), *(after or {}).values()], maps):
+    handed_in = [from_readout, *nodes.values(), *before.values(), *(after or {}).values()]
+    if type(grads) is not Tape or not _one_dtype(handed_in, maps):
         return None
     program = Program(tuple(shape), dtype)
     of_maps = grads.room("side by side", (*from_readout.shape[:2], maps.width), dtype)
@@ -152,7 +154,7 @@ def go_back(
     for name in cell.states[1:]:
         setattr(grad, name, symbol(name, arriving[name]))
     try:
-        local = cell.backward(node, prev, grad, tap)  # (B5)
+        local: Mapping[str, Any] = cell.backward(node, prev, grad, cast(Tap, tap))  # (B5)
         if any(local[name].expression != Symbol("made", name) for name in maps.columns):
             return None
         for name in cell.states:
@@ -170,10 +172,11 @@ def go_back(
 
 
 def _read_on_the_way_back(cell: Cell, maps: Maps) -> set[str]:
-    """The nodes of a step that the cell's backward reads, or that a weight's gradient is made with. Raises Unreadable."""
+    """The nodes of a step that the cell's backward reads, or a weight's gradient is made with. Raises Unreadable."""
     equations = backward_equations(cell)
     read = {symbol for e in (*equations.tapped.values(), *equations.returned.values()) for symbol in symbols(e)}
-    return {symbol.name for symbol in read if symbol.kind == "node"} | {product.term.of for product in maps.within} | set(cell.states)
+    by_weights = {product.term.of for product in maps.within}
+    return {symbol.name for symbol in read if symbol.kind == "node"} | by_weights | set(cell.states)
 
 
 def _gather(table: Array, ids: Array, out: Array) -> None:
@@ -206,7 +209,7 @@ def _hand_back(
             total = _back(program, product, rows, to)
         else:
             total = program.call(np.add, total, _back(program, product, rows), out=to)
-    if direct and not products:
+    if total is not None and not products:
         program.call(np.positive, total, out=out)
 
 
