@@ -27,7 +27,7 @@ def page_of(results):
         "# Speed",
         "",
         "Made by `python benchmarks/speed.py --page docs/speed.md`. One pass is the loss, softmax cross-entropy at",
-        "each step, and all gradients, of token inputs in float32. Each engine has a process of its own; they are asked",
+        "each step, and all gradients, of token inputs in float32. Each engine has a process of its own, asked",
         f"in turn, {results['rounds']} rounds, and a ratio is of two times of the same round: their median, and in",
         "brackets the least and the greatest. Above 1, this project is ahead; beside the products alone, which nobody",
         "can be ahead of, the ratio is the other way round: our time by theirs.",
