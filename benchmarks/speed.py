@@ -21,7 +21,7 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from engines.page import page_of
+from engines.page import clock, page_of, ratio
 from manual_rnn.provenance import provenance
 
 RESULTS = Path(__file__).parent / "results" / "speed.json"
@@ -94,7 +94,7 @@ class Engine:
 
     def __init__(self, name: str, threads: int) -> None:
         number = str(threads)
-        settings = {name: number for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+        settings = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), number)
         settings["XLA_FLAGS"] = (
             "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1" if threads == 1 else ""
         )
@@ -128,7 +128,8 @@ def run_all(told: argparse.Namespace) -> dict:
         try:
             for shape in shapes:
                 for cell in CELLS:
-                    row = {"threads": number, "shape": shape, "cell": cell, **measured(engines, cell, shape, rounds, seconds)}
+                    row = {"threads": number, "shape": shape, "cell": cell}
+                    row |= measured(engines, cell, shape, rounds, seconds)
                     results["rows"].append(row)
                     print(number, cell, shape, summary(row, told.shared), file=sys.stderr, flush=True)
                     write(told, results)
@@ -150,8 +151,6 @@ def measured(engines: dict[str, Engine], cell: str, shape, rounds: int, seconds:
 
 
 def summary(row: dict, shared: bool) -> str:
-    from engines.page import clock, ratio
-
     kind = clock(row, shared)
     others = [name for name in row["times"] if name != "ours"]
     return " ".join(f"{name} {ratio(row, name, kind)[0]:.2f}" for name in others)

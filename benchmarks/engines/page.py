@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import statistics
 
-NAMES = {"floor": "the products alone", "jax_scan": "JAX, compiled", "torch_modules": "PyTorch", "min_char": "min-char-rnn"}
+NAMES = {
+    "floor": "the products alone",
+    "jax_scan": "JAX, compiled",
+    "torch_modules": "PyTorch",
+    "min_char": "min-char-rnn",
+}
 
 
 def clock(row, shared):
@@ -24,9 +29,9 @@ def page_of(results):
     lines = [
         "# Speed",
         "",
-        "Made by `python benchmarks/speed.py --page docs/speed.md`. One pass is the loss, softmax cross-entropy at each",
-        "step, and all gradients, of token inputs in float32. Each engine has a process of its own; they are asked in",
-        f"turn, {results['rounds']} rounds, and a ratio is of two times of the same round: their median, and in",
+        "Made by `python benchmarks/speed.py --page docs/speed.md`. One pass is the loss, softmax cross-entropy at",
+        "each step, and all gradients, of token inputs in float32. Each engine has a process of its own; they are asked",
+        f"in turn, {results['rounds']} rounds, and a ratio is of two times of the same round: their median, and in",
         "brackets the least and the greatest. Above 1, this project is ahead; beside the products alone, which nobody",
         "can be ahead of, the ratio is the other way round: our time by theirs.",
         "",
@@ -35,8 +40,8 @@ def page_of(results):
     if results["shared"]:
         lines += [
             "",
-            "**Other programs ran on the machine at the same time.** At one thread the times are of the processor, which",
-            "leaves out waiting for it; at two threads they are of the wall clock, and say little.",
+            "**Other programs ran on the machine at the same time.** At one thread the times are of the processor,",
+            "which leaves out waiting for it; at two threads they are of the wall clock, and say little.",
         ]
     for threads in dict.fromkeys(row["threads"] for row in results["rows"]):
         rows = [row for row in results["rows"] if row["threads"] == threads]

@@ -245,8 +245,8 @@ def loss_and_gradients(
         weights = loss.weights_for(reduction, T, B, dtype)
     if initial is None:
         initial = zero_state(cell, params, B)
-    tape = Tape(T, over and over.tape, lean=not every_node)
-    grads = Tape(T, over and over.node_gradients, lean=not every_node)
+    before = (over.tape, over.node_gradients) if over else (None, None)
+    tape, grads = (Tape(T, over=written_over, lean=not every_node) for written_over in before)
     state = forward_and_backward(cell, params, x, y, weights, initial, inputs=inputs, tape=tape, grads=grads)
     names = [*params, *(f"{name}0" for name in cell.states), *(["x"] if inputs else [])]
     return Result(

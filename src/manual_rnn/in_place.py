@@ -9,11 +9,12 @@ cell's code to the last bit. Code that cannot be read so, a tape that looks at e
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any, cast
 
 import numpy as np
 
 from manual_rnn import affine
-from manual_rnn.cell import Array, Cell, Nodes
+from manual_rnn.cell import Array, Cell, Nodes, Tap
 from manual_rnn.expression import Symbol, Traced, Unreadable, backward_equations, symbols
 from manual_rnn.maps import Maps, Product
 from manual_rnn.program import Operand, Program, Rows, Same, run
@@ -77,7 +78,7 @@ def unroll(cell: Cell, maps: Maps, x: Array, before: Mapping[str, Array], tape: 
             add(product, Rows(before[product.term.of]))
         for name in maps.first:
             evaluate(name)
-        states = cell.forward(node, prev, tap)
+        states: Mapping[str, Any] = cell.forward(node, prev, cast(Tap, tap))  # (F2)
         if any(states[name].expression != Symbol("made", name) for name in cell.states):
             return False
     except Exception:  # whatever a user's code does with a symbol; bptt's walk says what is wrong, if anything is
@@ -139,7 +140,7 @@ def go_back(
     for name in cell.states[1:]:
         setattr(grad, name, symbol(name, arriving[name]))
     try:
-        local = cell.backward(node, prev, grad, tap)  # (B5)
+        local: Mapping[str, Any] = cell.backward(node, prev, grad, cast(Tap, tap))  # (B5)
         if any(local[name].expression != Symbol("made", name) for name in maps.columns):
             return None
         for name in cell.states:
@@ -157,10 +158,11 @@ def go_back(
 
 
 def _read_on_the_way_back(cell: Cell, maps: Maps) -> set[str]:
-    """The nodes of a step that the cell's backward reads, or that a weight's gradient is made with. Raises Unreadable."""
+    """The nodes of a step that the cell's backward reads, or that a weight's gradient is made with."""
     equations = backward_equations(cell)
     read = {symbol for e in (*equations.tapped.values(), *equations.returned.values()) for symbol in symbols(e)}
-    return {symbol.name for symbol in read if symbol.kind == "node"} | {product.term.of for product in maps.within} | set(cell.states)
+    nodes = {symbol.name for symbol in read if symbol.kind == "node"}
+    return nodes | {product.term.of for product in maps.within} | set(cell.states)
 
 
 def _gather(table: Array, ids: Array, out: Array) -> None:
@@ -193,8 +195,8 @@ def _hand_back(
             total = _back(program, product, rows, to)
         else:
             total = program.call(np.add, total, _back(program, product, rows), out=to)
-    if direct and not products:
-        program.call(np.positive, total, out=out)
+    for given in direct if not products else ():
+        program.call(np.positive, given, out=out)
 
 
 def _one_dtype(arrays: Iterable[Array], maps: Maps) -> bool:
