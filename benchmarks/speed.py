@@ -21,7 +21,7 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from engines.page import page_of
+from engines.page import clock, page_of, ratio
 from manual_rnn.provenance import provenance
 
 RESULTS = Path(__file__).parent / "results" / "speed.json"
@@ -128,8 +128,8 @@ def run_all(told: argparse.Namespace) -> dict:
         try:
             for shape in shapes:
                 for cell in CELLS:
-                    found = measured(engines, cell, shape, rounds, seconds)
-                    row = {"threads": number, "shape": shape, "cell": cell, **found}
+                    row = {"threads": number, "shape": shape, "cell": cell}
+                    row |= measured(engines, cell, shape, rounds, seconds)
                     results["rows"].append(row)
                     print(number, cell, shape, summary(row, told.shared), file=sys.stderr, flush=True)
                     write(told, results)
@@ -151,8 +151,6 @@ def measured(engines: dict[str, Engine], cell: str, shape, rounds: int, seconds:
 
 
 def summary(row: dict, shared: bool) -> str:
-    from engines.page import clock, ratio
-
     kind = clock(row, shared)
     others = [name for name in row["times"] if name != "ours"]
     return " ".join(f"{name} {ratio(row, name, kind)[0]:.2f}" for name in others)

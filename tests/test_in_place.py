@@ -1,4 +1,4 @@
-"""The walk in place computes what the cell's own code does, to the last bit, and makes no arrays while time runs."""
+"""The walk in place: the cell's own code to the last bit, and no array is allocated while time runs."""
 
 import dataclasses
 import tracemalloc
@@ -8,7 +8,7 @@ import pytest
 
 from manual_rnn import bptt, cells, in_place, initialise, loss_and_gradients, program
 from manual_rnn.tape import Tape
-from other_forms import RIGHT_FORMS
+from other_forms import RIGHT_FORMS, with_forward
 
 SIZES = {"rows": (6, 5, 7, 40), "smallest": (1, 1, 2, 1), "one row": (7, 1, 3, 24)}
 any_cell = pytest.mark.parametrize("cell", [cells.get(name) for name in cells.names()], ids=lambda cell: cell.name)
@@ -67,13 +67,11 @@ def test_code_in_any_form_gives_what_it_computes(form):
 
 
 def test_a_scalar_that_decides_the_dtype_is_not_taken_for_a_number():
-    rnn = cells.get("rnn")
-    cell = dataclasses.replace(
-        rnn, forward=lambda node, prev, tap: {"h": tap("h", np.tanh(node.a * np.float64(1 / 3)).astype(node.a.dtype))}
+    forms = (
+        lambda a: np.tanh(a * np.float64(1 / 3)).astype(a.dtype),
+        lambda a: np.tanh(a * np.float64(1 / 3)),
     )
-    third = np.float64(1 / 3)
-    wide = dataclasses.replace(rnn, forward=lambda node, prev, tap: {"h": tap("h", np.tanh(node.a * third))})
-    for strange in (cell, wide):
+    for strange in map(with_forward, forms):
         given = problem(strange)
         assert_same(passed(strange, Tape, *given), passed(strange, Watching, *given))
 

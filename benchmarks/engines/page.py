@@ -5,8 +5,11 @@ from __future__ import annotations
 import statistics
 
 NAMES = {
-    "floor": "the products alone", "jax_scan": "JAX, compiled", "torch_modules": "PyTorch", "min_char": "min-char-rnn",
-}  # fmt: skip
+    "floor": "the products alone",
+    "jax_scan": "JAX, compiled",
+    "torch_modules": "PyTorch",
+    "min_char": "min-char-rnn",
+}
 
 
 def clock(row, shared):
@@ -27,10 +30,11 @@ def page_of(results):
         "# Speed",
         "",
         "Made by `python benchmarks/speed.py --page docs/speed.md`. One pass is the loss, softmax cross-entropy at",
-        "each step, and all gradients, of token inputs in float32. Each engine has a process of its own, asked",
-        f"in turn, {results['rounds']} rounds, and a ratio is of two times of the same round: their median, and in",
-        "brackets the least and the greatest. Above 1, this project is ahead; beside the products alone, which nobody",
-        "can be ahead of, the ratio is the other way round: our time by theirs.",
+        "each step, and all gradients, of token inputs in float32. Each engine has a process of its own; they are",
+        f"asked in turn, {results['rounds']} rounds, and a ratio is of two times of the same round: their median,",
+        "and in brackets the least and the greatest. Above 1, this project is ahead; beside the products alone, by",
+        "NumPy's BLAS, the ratio is the other way round: our time by theirs. PyTorch brings a BLAS of its own. All",
+        "keep the memory that they give back (glibc's MALLOC_TRIM_THRESHOLD_, MALLOC_MMAP_MAX_).",
         "",
         f"{results['platform']}, {results['cores']} cores; {versions}; commit {results['commit']}.",
     ]

@@ -29,7 +29,8 @@ def forward(W: Array, b: Array, x: Array) -> Array:
     """W x + b for each row of x (..., n), or for each token id in x (...,); returns (..., m)."""
     if is_tokens(x):
         return np.ascontiguousarray(W.T)[x] + b
-    return x @ W.T + b
+    a = x.reshape(-1, x.shape[-1]) @ W.T + b
+    return a.reshape(*x.shape[:-1], len(W))
 
 
 def input_gradient(W: Array, grad_a: Array) -> Array:

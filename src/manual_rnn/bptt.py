@@ -268,8 +268,8 @@ def loss_and_gradients(
         weights = weights_for(reduction, T, B, dtype)
     if initial is None:
         initial = zero_state(cell, params, B)
-    tape = Tape(T, over.tape if over else None, lean=not every_node)
-    grads = Tape(T, over.node_gradients if over else None, lean=not every_node)
+    before = (over.tape, over.node_gradients) if over else (None, None)
+    tape, grads = (Tape(T, over=written_over, lean=not every_node) for written_over in before)
     state = forward_and_backward(
         cell, params, x, y, weights, initial, inputs=inputs, tape=tape, grads=grads, loss=loss
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
@@ -131,5 +131,5 @@ def _expression(value: Any) -> Expression:
         return value.expression
     if isinstance(value, bool | int | float | np.floating | np.integer):
         # A scalar of NumPy's keeps its dtype: it decides that of the result, a Python number does not.
-        return Number(value if isinstance(value, np.generic) else float(value))  # type: ignore[arg-type]
+        return Number(cast(float, value) if isinstance(value, np.generic) else float(value))
     raise Unreadable(f"a value of the type {type(value).__name__}")

@@ -78,7 +78,7 @@ def unroll(cell: Cell, maps: Maps, x: Array, before: Mapping[str, Array], tape: 
             add(product, Rows(before[product.term.of]))
         for name in maps.first:
             evaluate(name)
-        states: Mapping[str, Any] = cell.forward(node, prev, cast(Tap, tap))
+        states: Mapping[str, Any] = cell.forward(node, prev, cast(Tap, tap))  # (F2)
         if any(states[name].expression != Symbol("made", name) for name in cell.states):
             return False
     except Exception:  # whatever a user's code does with a symbol; bptt's walk says what is wrong, if anything is
@@ -172,11 +172,11 @@ def go_back(
 
 
 def _read_on_the_way_back(cell: Cell, maps: Maps) -> set[str]:
-    """The nodes of a step that the cell's backward reads, or a weight's gradient is made with. Raises Unreadable."""
+    """The nodes of a step that the cell's backward reads, or that a weight's gradient is made with."""
     equations = backward_equations(cell)
     read = {symbol for e in (*equations.tapped.values(), *equations.returned.values()) for symbol in symbols(e)}
-    by_weights = {product.term.of for product in maps.within}
-    return {symbol.name for symbol in read if symbol.kind == "node"} | by_weights | set(cell.states)
+    nodes = {symbol.name for symbol in read if symbol.kind == "node"}
+    return nodes | {product.term.of for product in maps.within} | set(cell.states)
 
 
 def _gather(table: Array, ids: Array, out: Array) -> None:
@@ -209,8 +209,8 @@ def _hand_back(
             total = _back(program, product, rows, to)
         else:
             total = program.call(np.add, total, _back(program, product, rows), out=to)
-    if total is not None and not products:
-        program.call(np.positive, total, out=out)
+    for given in direct if not products else ():
+        program.call(np.positive, given, out=out)
 
 
 def _one_dtype(arrays: Iterable[Array], maps: Maps) -> bool:

@@ -127,8 +127,7 @@ def _in_place(function: Function) -> Function:
     if function is np.where:
         return _where
     # The power of arrays and of an array's own operator are not the same to the last bit.
-    plain = isinstance(function, np.ufunc) and function.signature is None and function.nout == 1
-    if not plain or function is np.power:
+    if not isinstance(function, np.ufunc) or function.signature or function.nout != 1 or function is np.power:
         raise Unreadable(f"{function} has no form in place")
     return function
 
