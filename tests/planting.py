@@ -15,9 +15,10 @@ import manual_rnn
 
 SOURCE = Path(manual_rnn.__file__).parent
 DERIVATION = (
-    "__init__", "affine", "bptt", "cell", "check", "loss", "losses/__init__", "losses/bernoulli", "losses/softmax",
-    "losses/squared", "maps", "readout", "tape", "cells/__init__", "cells/rnn",
-)  # fmt: skip
+    *sorted(file.stem for file in SOURCE.glob("*.py")),
+    *sorted(f"losses/{file.stem}" for file in (SOURCE / "losses").glob("*.py")),
+    *("cells/__init__", "cells/rnn"),
+)
 COUNT = itertools.count()
 
 
