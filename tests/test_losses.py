@@ -24,8 +24,8 @@ ROWS = np.linspace(-1, 1, 5 * 2 * 3).reshape(5, 2, 3)
 
 def specs_of(cell, loss):
     """Three cases of each family, in one shape, so that it is compiled once."""
-    drawn = [(f, seed, severity) for seed, severity in enumerate((5, 45, 95)) for f in families_for(cell)]
-    return [Spec(f, SIZES, "float64", seed, severity, loss) for f, seed, severity in drawn]
+    severities, families = enumerate((5, 45, 95)), families_for(cell)
+    return [Spec(f, SIZES, "float64", seed, severity, loss) for seed, severity in severities for f in families]
 
 
 def public_functions(file):

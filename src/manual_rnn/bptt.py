@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from manual_rnn import affine, losses, readout
-from manual_rnn.cell import Affine, Array, Cell, Nodes
+from manual_rnn import affine, in_place, losses, readout
+from manual_rnn.cell import Array, Cell, Nodes, of_input
 from manual_rnn.check import check_problem
 from manual_rnn.loss import weights_for
 from manual_rnn.maps import Maps
@@ -28,33 +28,44 @@ def unroll(cell: Cell, params: Parameters, x: Array, initial: Mapping[str, Array
     x is (T, B, n_in), or token ids (T, B); ``initial`` has h(0) by name, each (B, n_hidden).
     """
     params = {**params, **{w.name: tape.tap_all(w.name, w.forward(params[w.of])) for w in cell.weights}}  # (F0)
-    maps = Maps(cell, params, x)
+    maps = Maps(cell, params)
     dense = () if affine.is_tokens(x) else (x,)
+    dtype = np.result_type(*initial.values(), *params.values(), *dense)
     for name in cell.states:
-        tape.reserve_state(cell.full(name), initial[name], np.result_type(initial[name], *params.values(), *dense))
+        tape.reserve_state(cell.full(name), initial[name], dtype)
     before = _states_before(cell, tape)
+    if in_place.unroll(cell, maps, x, before, tape):
+        return {name: tape[cell.full(name)][-1].copy() for name in cell.states}
+    a = np.empty((*x.shape[:2], maps.width), dtype)
+    maps.from_outside(x, a)
     states = dict(initial)
     for t in range(len(x)):
         tape.t = t
-        states = _step(cell, maps, Nodes(**{name: rows[t] for name, rows in before.items()}), tape)
+        states = _step(cell, maps, a[t], Nodes(**{name: rows[t] for name, rows in before.items()}), tape)
     return states
 
 
-def _step(cell: Cell, maps: Maps, prev: Nodes, tape: Tape) -> dict[str, Array]:
+def _step(cell: Cell, maps: Maps, a: Array, prev: Nodes, tape: Tape) -> dict[str, Array]:
+    """One step; ``a`` (B, width) has U x(t) + b of all maps, and receives what is missing."""
     node = Nodes()
 
-    def evaluate(m: Affine) -> None:
-        setattr(node, m.node, tap(m.node, maps.value(m, tape.t, node, prev)))  # (F1)
+    def evaluate(name: str) -> None:
+        setattr(node, name, tap(name, a[:, maps.columns[name]]))  # (F1)
 
     def tap(name: str, value: Array) -> Array:
         value = tape.tap(cell.full(name), value)
-        for m in maps.waiting.get(name, ()):
+        if name in maps.waiting:
             setattr(node, name, value)
-            evaluate(m)  # noqa: F821 (it is there: it goes after the step)
+            for product in (p for p in maps.within if p.term.of == name):
+                a[:, product.columns] += product.forward(value)
+            for waiting in maps.waiting[name]:
+                evaluate(waiting)  # noqa: F821 (it is there: it goes after the step)
         return value
 
-    for m in maps.first:
-        evaluate(m)
+    for product in maps.before:
+        a[:, product.columns] += product.forward(getattr(prev, product.term.of))
+    for name in maps.first:
+        evaluate(name)
     states = cell.forward(node, prev, tap)  # (F2)
     del evaluate  # it and tap hold each other, and with them the tape, which must go when nobody else holds it
     return states
@@ -77,33 +88,53 @@ def go_back(
     by state, the part of the last step's that comes from the steps after the tape, where there are any.
     """
     params = {**params, **{w.name: tape[w.name] for w in cell.weights}}
-    maps = Maps(cell, params, x[:0])
+    maps = Maps(cell, params)
     nodes, before = _nodes(cell, tape), _states_before(cell, tape)
-    carried = {name: np.zeros_like(before[name][0]) for name in cell.states} if after is None else after
-    for t in reversed(range(tape.T)):
+    done = in_place.go_back(cell, maps, nodes, before, from_readout, grads, after)
+    grad_a, carried = done or _walk_back(cell, maps, nodes, before, from_readout, grads, after)
+    grad_b = affine.bias_gradient(grad_a)  # (B6)
+    for m in cell.maps:
+        if m.b:
+            grads.tap_all(m.b, grad_b[maps.columns[m.node]])
+    for product in maps.products:
+        term, of_map = product.term, grad_a[..., product.columns]
+        rows = nodes[term.of] if term.now else before[term.of]
+        grad_W = affine.product_weight_gradient(of_map, rows, diagonal=term.diagonal)  # (B7)
+        for name, gradient in product.split(grad_W):
+            grads.tap_all(name, gradient)
+    n_in = params[of_input(cell)].shape[1]
+    grad_U = affine.weight_gradient(grad_a[..., maps.of_input], x, n_in)  # (B8)
+    for node, name in maps.U.items():
+        grads.tap_all(name, grad_U[maps.columns[node]])
+    for w in cell.weights:
+        grads.tap_all(w.of, w.backward(params[w.of], params[w.name], grads[w.name]))  # (B7), through the function
+    if inputs:
+        by_map = [affine.input_gradient(params[U], grad_a[..., maps.columns[node]]) for node, U in maps.U.items()]
+        grads.tap_all("x", sum(by_map[1:], start=by_map[0]))  # (B9)
+    for name in cell.states:
+        grads.tap_all(f"{name}0", carried[name])  # (B10)
+
+
+def _walk_back(
+    cell: Cell,
+    maps: Maps,
+    nodes: Mapping[str, Array],
+    before: Mapping[str, Array],
+    from_readout: Array,
+    grads: Tape,
+    after: Mapping[str, Array] | None,
+) -> tuple[Array, dict[str, Array]]:
+    """Taps the gradients of all nodes; returns those of the maps, side by side, and of the initial states."""
+    carried = dict(after or {name: np.zeros_like(before[name][0]) for name in cell.states})
+    for t in reversed(range(grads.T)):
         grads.t = t
         first, *others = cell.states
         total = grads.tap(cell.full(first), from_readout[t] + carried[first])  # (B4)
         grad = Nodes(**{first: total, **{name: carried[name] for name in others}})
         node, prev = (Nodes(**{name: rows[t] for name, rows in of.items()}) for of in (nodes, before))
         carried = step_back(cell, maps, node, prev, grad, grads)
-
-    for m in cell.maps:
-        grad_a = grads[cell.full(m.node)]
-        if m.b:
-            grads.tap_all(m.b, affine.bias_gradient(grad_a))  # (B6)
-        for term in m.terms:
-            rows = nodes[term.of] if term.now else before[term.of]
-            grads.tap_all(term.weight, affine.product_weight_gradient(grad_a, rows, diagonal=term.diagonal))  # (B7)
-        if m.U:
-            grads.tap_all(m.U, affine.weight_gradient(grad_a, x, params[m.U].shape[1]))  # (B8)
-    for w in cell.weights:
-        grads.tap_all(w.of, w.backward(params[w.of], params[w.name], grads[w.name]))  # (B7), through the function
-    if inputs:
-        by_map = [affine.input_gradient(params[m.U], grads[cell.full(m.node)]) for m in cell.maps if m.U]
-        grads.tap_all("x", sum(by_map[1:], start=by_map[0]))  # (B9)
-    for name in cell.states:
-        grads.tap_all(f"{name}0", carried[name])  # (B10)
+    grad_a = maps.side_by_side({m.node: grads[cell.full(m.node)] for m in cell.maps})
+    return grad_a, carried
 
 
 def _nodes(cell: Cell, tape: Tape) -> dict[str, Array]:
@@ -122,17 +153,18 @@ def step_back(cell: Cell, maps: Maps, node: Nodes, prev: Nodes, grad: Nodes, gra
 
     def tap(name: str, value: Array) -> Array:
         value = grads.tap(cell.full(name), value)
-        for term in maps.within.get(name, ()):  # Wᵀ ∇a(t), for the node of this step that the map was taken of
-            arrived = maps.back(term, value)
-            setattr(grad, term.of, getattr(grad, term.of) + arrived if hasattr(grad, term.of) else arrived)
+        for product in (p for p in maps.within if name in p.nodes):
+            of, arrived = product.term.of, product.back(value)  # Wᵀ ∇a(t), for the node that the map was taken of
+            setattr(grad, of, getattr(grad, of) + arrived if hasattr(grad, of) else arrived)
         return value
 
     local = cell.backward(node, prev, grad, tap)  # (B5)
-    nothing = np.zeros_like(getattr(prev, cell.states[0]))
-    carried = {name: local.get(f"{name}_prev", nothing) for name in cell.states}
-    for map_name, term in maps.before:
-        carried[term.of] = carried[term.of] + maps.back(term, local[map_name])  # Wᵀ ∇a(t), for ∇h(t − 1)
-    return carried
+    carried = {name: local[f"{name}_prev"] for name in cell.states if f"{name}_prev" in local}
+    grad_a = maps.side_by_side(local)
+    for product in maps.before:
+        of, arrived = product.term.of, product.back(grad_a[..., product.columns])  # Wᵀ ∇a(t), for ∇h(t − 1)
+        carried[of] = carried[of] + arrived if of in carried else arrived
+    return {name: carried.get(name, np.zeros_like(getattr(prev, name))) for name in cell.states}
 
 
 @dataclass(frozen=True)
@@ -200,6 +232,8 @@ def loss_and_gradients(
     reduction: str = "sum",
     weights: Array | None = None,
     inputs: bool = False,
+    every_node: bool = True,
+    over: Result | None = None,
 ) -> Result:
     r"""The loss of a batch of sequences and its gradient with respect to everything, by BPTT.
 
@@ -214,6 +248,10 @@ def loss_and_gradients(
         reduction: "sum" over time and batch, their "mean", or the sum of the "last" step.
         weights: (T, B), the weight of each step's loss, in place of a named reduction.
         inputs: whether ∇x is computed too: for tokens, (T, B, n_in) numbers that training does not need.
+        every_node: whether every node and its gradient is kept at every step; with False, what training does not
+            need is left out of the tapes, and with it half of the time that is not in matrix products.
+        over: a result of before that nobody reads any more, but for its state and its parameters' gradients: its
+            tapes are written over, which saves asking the system for memory at each update.
 
     The gradient is the gradient: nothing is clipped, scaled or averaged unless ``reduction`` says so.
 
@@ -230,7 +268,8 @@ def loss_and_gradients(
         weights = weights_for(reduction, T, B, dtype)
     if initial is None:
         initial = zero_state(cell, params, B)
-    tape, grads = Tape(T), Tape(T)
+    before = (over.tape, over.node_gradients) if over else (None, None)
+    tape, grads = (Tape(T, over=written_over, lean=not every_node) for written_over in before)
     state = forward_and_backward(
         cell, params, x, y, weights, initial, inputs=inputs, tape=tape, grads=grads, loss=loss
     )

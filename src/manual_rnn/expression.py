@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
@@ -69,6 +69,13 @@ def evaluate(expression: Expression, read: Callable[[Symbol], Array]) -> Array:
     return expression.value if isinstance(expression, Number) else read(expression)  # type: ignore[return-value]
 
 
+def symbols(expression: Expression) -> set[Symbol]:
+    """Every symbol in an expression."""
+    if isinstance(expression, Call):
+        return {symbol for part in expression.arguments for symbol in symbols(part)}
+    return {expression} if isinstance(expression, Symbol) else set()
+
+
 def _read(run: Callable[[Any], Any]) -> Equations:
     tapped: dict[str, Expression] = {}
 
@@ -123,5 +130,6 @@ def _expression(value: Any) -> Expression:
     if isinstance(value, Traced):
         return value.expression
     if isinstance(value, bool | int | float | np.floating | np.integer):
-        return Number(float(value))
+        # A scalar of NumPy's keeps its dtype: it decides that of the result, a Python number does not.
+        return Number(cast(float, value) if isinstance(value, np.generic) else float(value))
     raise Unreadable(f"a value of the type {type(value).__name__}")

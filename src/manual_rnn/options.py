@@ -38,7 +38,7 @@ class TrainingOptions:
     gain: float = 1.0
     """Scale of the initial matrices: entries are drawn from N(0, gain²/width)."""
     init: Literal["gaussian", "glorot", "orthogonal", "identity", "sparse"] | None = None
-    """How the matrices of the state start; gaussian, or the start that the cell has of its own."""
+    """How the matrices of the state start, with glorot the others too; by default gaussian, or the cell's own start."""
     forget_bias: float | None = None
     """Initial bias of the gate that keeps the state: the forget gate's or the update gate's; 0 if not given."""
     chrono: int | None = None

@@ -37,7 +37,8 @@ def _unit(v: Array) -> tuple[Array, Array]:
 
 def _reflected(u: Array, M: Array) -> Array:
     """(1 − 2 u uᵀ) M."""
-    return np.asarray(M - 2 * np.outer(u, u @ M))
+    reflected: Array = M - 2 * np.outer(u, u @ M)
+    return reflected
 
 
 def weight(Y: Array) -> Array:

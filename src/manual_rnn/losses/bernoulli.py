@@ -12,6 +12,9 @@ The first line is equation 5.23 of Bishop, *Pattern Recognition and Machine Lear
 holds for it too. The second line follows with −log σ(o) = log(1 + e^{−|o|}) + max(−o, 0): in it nothing overflows, no
 logarithm of a rounded ŷ is taken, and no term is taken off another. So is (B1) in its second form: where ŷ rounds to
 one, ŷ − 1 is zero, and −σ(−o) still has all its digits.
+Measured on logits within ±80 with answers of yes and no, against 80-bit arithmetic: (F4) is off by 1.0 and (B1) by 1.3
+units in the last place of their own value; ŷ − y by all of it, and autodiff of the first line by 16.
+
 The sum runs over the n_out logits of a step, as PyTorch's ``BCEWithLogitsLoss(reduction="sum")`` has it.
 """
 

@@ -20,11 +20,11 @@ from manual_rnn.loss import Loss, Targets
 def forward(o: Array, y: Array, weights: Array) -> tuple[Array, Array]:
     """The weighted losses (T, B) and ŷ (T, B, n_out) of logits o (T, B, n_out) and target ids y (T, B)."""
     shifted = o - o.max(axis=-1, keepdims=True)
-    exponentials = np.exp(shifted)
-    total = exponentials.sum(axis=-1, keepdims=True)
     of_target = np.take_along_axis(shifted, y[..., None], axis=-1)
+    exponentials = np.exp(shifted, out=shifted)
+    total = exponentials.sum(axis=-1, keepdims=True)
     losses = weights * (np.log(total) - of_target)[..., 0]  # (F4)
-    return losses, exponentials / total
+    return losses, np.divide(exponentials, total, out=exponentials)
 
 
 def backward(y_hat: Array, y: Array, weights: Array) -> Array:

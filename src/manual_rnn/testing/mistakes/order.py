@@ -49,5 +49,5 @@ def _a_step_back(known: Quantities, t: int, gradient: Array) -> Array:
     names = {own: name for name in known.nodes_by_step if (own := cell.own(name)) is not None}
     node = Nodes(**{own: known.at(Quantity(name), t) for own, name in names.items()})
     prev = Nodes(**{state: known.at(Quantity(state, offset=-1), t)})
-    maps = Maps(cell, known.weights, known.x[:0])
+    maps = Maps(cell, known.weights)
     return step_back(cell, maps, node, prev, Nodes(**{state: gradient}), Tape(1))[state]
