@@ -84,7 +84,8 @@ def _of_carry(cell: Cell, state: str) -> Iterator[Exhibit]:
     )
     truncated = {here: where(lambda t, T: T - t <= 3)}
     yield Exhibit(Mistake("accidental truncation after three steps", truncated), COMMON)
-    yield of_both("W for Wᵀ", COMMON, _turned)
+    if any(_turned(term) != term for term in carried):
+        yield of_both("W for Wᵀ", COMMON, _turned)
     order = {name: as_change(f) for name in (here, start) for f in in_order_of_time(cell, name)}
     if order:  # of one state that comes through all ways; not of the second of two
         yield Exhibit(Mistake("Jacobians multiplied in the order of time", order), "elixir-nx/axon #644")
