@@ -1,9 +1,11 @@
 """What do the ways parallel in time cost, and how accurate are they? ``python experiments/parallel_in_time.py``.
 
-The way back as a scan over blocks, and the states by Newton's method, beside BPTT and the walk: seconds on this machine,
-which has no T processors, the steps that are one after the other, and the largest error relative to each array's
-largest number. A gain of 4 is a chaotic network, where two right gradients lie far apart: the column "rounding" is how
-far the same pass is from itself in 80 bits.
+The way back as a scan over blocks, and the states by Newton's method, beside BPTT and the walk: seconds on this
+machine, which has no T processors, the steps that are one after the other, and the largest error relative to each
+array's largest number. A gain of 4 is a chaotic network; the column "rounding" is how far BPTT is from itself in 80 bits.
+
+Found: the scan is as accurate as BPTT, and faster in NumPy too where n_hidden is 4, as its blocks are one call. Newton's
+method takes 6 or 7 rounds for 1000 steps of a network that forgets, and after 100 has found nothing of a chaotic one.
 """
 
 from __future__ import annotations
@@ -42,7 +44,11 @@ def row(name: str, n_hidden: int, gain: float, T: int, blocks: int) -> dict[str,
         "cell": name, "n_hidden": n_hidden, "gain": gain, "T": T, "blocks": blocks,
         "seconds": {"bptt": walked - start, "scan": done - walked, "newton": newton - done},
         "steps in a row": {"bptt": T, "scan": 2 * -(-T // blocks) + blocks, "newton": len(changes)},
-        "error": {"rounding": off(truth.gradients, exact), "scan": off(scanned.gradients, exact), "newton": off(states, h)},
+        "error": {
+            "rounding": off(truth.gradients, exact),
+            "scan": off(scanned.gradients, exact),
+            "newton": off(states, h),
+        },
     }  # fmt: skip
 
 
@@ -62,7 +68,8 @@ def main() -> None:
                 rows.append(r)
                 times = " | ".join(f"{r['seconds'][k]:.2f} s" for k in ("bptt", "scan", "newton"))
                 errors = " | ".join(f"{r['error'][k]:.0e}" for k in ("rounding", "scan", "newton"))
-                print(f"| {name} | {n_hidden} | {gain} | {times} | {r['steps in a row']['newton']} | {errors} |", flush=True)
+                rounds = r["steps in a row"]["newton"]
+                print(f"| {name} | {n_hidden} | {gain} | {times} | {rounds} | {errors} |", flush=True)
     told.out.parent.mkdir(parents=True, exist_ok=True)
     told.out.write_text(json.dumps({**provenance(), "rows": rows}, indent=1) + "\n")
 

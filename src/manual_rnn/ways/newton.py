@@ -8,8 +8,9 @@ Y. H. Lim, Q. Zhu, J. Selfridge and M. F. Kasim, *Parallelizing non-linear seque
     s(t) &= f(\hat s(t-1), x(t)) + J(t)\, (s(t-1) - \hat s(t-1)), \qquad s(0) = \hat s(0) \text{ given} && \text{N2}
 
 N1 and f are of all steps side by side. N2 is linear in s, so it is an associative scan, as in
-:mod:`manual_rnn.ways.parallel`; here it is walked. After k iterations the first k steps are exact, so T are always enough; near the root the error is
-squared each time. In a chaotic network iterations in between may grow beyond all numbers.
+:mod:`manual_rnn.ways.parallel`; here it is walked. After k iterations the first k steps are exact, so T are always
+enough; near the root the error is squared each time. In a chaotic network iterations in between may grow beyond all
+numbers.
 
 Memory: T · B · (S n_hidden)² numbers for J, and as much for finding it.
 """
