@@ -2,10 +2,11 @@
 
 The way back as a scan over blocks, and the states by Newton's method, beside BPTT and the walk: seconds on this
 machine, which has no T processors, the steps that are one after the other, and the largest error relative to each
-array's largest number. A gain of 4 is a chaotic network; the column "rounding" is how far BPTT is from itself in 80 bits.
+array's largest number. A gain of 4 is a chaotic network; the column "rounding" is how far BPTT is from itself in 80
+bits.
 
-Found: the scan is as accurate as BPTT, and faster in NumPy too where n_hidden is 4, as its blocks are one call. Newton's
-method takes 6 or 7 rounds for 1000 steps of a network that forgets, and after 100 has found nothing of a chaotic one.
+Found: the scan is as accurate as BPTT, and faster in NumPy too where n_hidden is 4, as its blocks are one call.
+Newton's method takes 6 or 7 rounds for 1000 steps of a network that forgets, and 100 are too few for a chaotic one.
 """
 
 from __future__ import annotations
