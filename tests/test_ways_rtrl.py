@@ -77,8 +77,8 @@ def test_its_memory_is_that_of_the_tensor_however_long_the_sequence():
 def test_an_influence_that_is_not_carried_is_bptt_of_one_step(monkeypatch):
     """R2 without J: of every step its direct part alone, which is BPTT(1, 1)."""
     case = draw("rnn")
-    truth, right = plain("rnn", case).gradients, real_time._jacobians
-    monkeypatch.setattr(real_time, "_jacobians", lambda *a: (0 * right(*a)[0], right(*a)[1]))
+    truth, right = plain("rnn", case).gradients, real_time.jacobians
+    monkeypatch.setattr(real_time, "jacobians", lambda *a: (0 * right(*a)[0], right(*a)[1]))
     wrong = found("rnn", case).gradients
     assert_differ(wrong, truth, OF_THE_CELL)
     one_step = ways.truncated_bptt(cells.get("rnn"), k1=1, k2=1, **arguments(case)).gradients
@@ -87,8 +87,8 @@ def test_an_influence_that_is_not_carried_is_bptt_of_one_step(monkeypatch):
 
 def test_a_transposed_jacobian_is_seen(monkeypatch):
     case = draw("rnn")
-    truth, right = plain("rnn", case).gradients, real_time._jacobians
-    monkeypatch.setattr(real_time, "_jacobians", lambda *a: (right(*a)[0].swapaxes(1, 2), right(*a)[1]))
+    truth, right = plain("rnn", case).gradients, real_time.jacobians
+    monkeypatch.setattr(real_time, "jacobians", lambda *a: (right(*a)[0].swapaxes(1, 2), right(*a)[1]))
     assert_differ(found("rnn", case).gradients, truth, OF_THE_CELL)
 
 

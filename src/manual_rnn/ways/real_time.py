@@ -62,7 +62,7 @@ def rtrl(
     for t in range(len(x)):
         now = slice(t, t + 1)
         tape, grads = Tape(1), Tape(1)
-        J, D = _jacobians(given, x[now], state)
+        J, D = jacobians(given, x[now], state)
         state = unroll(given.cell, given.params, x[now], state, tape)
         loss, from_readout = given.read_out(tape, grads, now)
         total += loss
@@ -96,9 +96,9 @@ def _no_influence(given: Given, sums: Mapping[str, Array]) -> dict[str, Array]:
     return P
 
 
-def _jacobians(given: Given, x: Array, state: Mapping[str, Array]) -> tuple[Array, dict[str, Array]]:
+def jacobians(given: Given, x: Array, state: Mapping[str, Array]) -> tuple[Array, dict[str, Array]]:
     """J (B, S H, S H), and D by map, (B, S H, H): one step back, of each sequence once for every unit (R1)."""
-    cell, B, H = given.cell, given.y.shape[1], given.params["V"].shape[1]
+    cell, B, H = given.cell, x.shape[1], given.params["V"].shape[1]
     n = len(cell.states) * H
     x = np.repeat(x, n, axis=1)
     state = {name: np.repeat(rows, n, axis=0) for name, rows in state.items()}
