@@ -235,6 +235,39 @@ def test_a_forward_that_is_not_analytic_gets_finite_differences():
     assert any("not analytic" in note for note in report.notes)
 
 
+def test_a_forward_that_is_not_analytic_from_the_second_step_on_is_found_out():
+    """The first case has one step, where the complex step serves; a norm is real, whatever goes in."""
+
+    def states(x, h0, Wx, Wh, b):
+        h, norms = [h0], []
+        for t in range(x.shape[1]):
+            norms.append(np.linalg.norm(h[-1], axis=1, keepdims=True) if t else np.ones((len(x), 1)))
+            h.append(np.tanh(x[:, t] @ Wx + (h[-1] / norms[-1]) @ Wh + b))
+        return h, norms
+
+    def forward(**arrays):
+        return np.stack(states(**arrays)[0][1:], axis=1)
+
+    def backward(*, dh, **arrays):
+        h, norms = states(**arrays)
+        x, Wx, Wh = (arrays[name] for name in ("x", "Wx", "Wh"))
+        grads = {name: np.zeros_like(array) for name, array in arrays.items()}
+        carry = 0 * h[0]
+        for t in reversed(range(x.shape[1])):
+            u = h[t] / norms[t]
+            da = (1 - h[t + 1] ** 2) * (dh[:, t] + carry)
+            grads["x"][:, t], du = da @ Wx.T, da @ Wh.T
+            grads["Wx"] += x[:, t].T @ da
+            grads["Wh"] += u.T @ da
+            grads["b"] += da.sum(axis=0)
+            carry = (du - u * (u * du).sum(axis=1, keepdims=True)) / norms[t] if t else du
+        return {**grads, "h0": carry}
+
+    report = check(backward, against=complex_step(forward), regimes=["ordinary"])
+    assert report.agree, report
+    assert any("not analytic" in note for note in report.notes)
+
+
 def test_what_finite_differences_cannot_decide_is_never_passed():
     def forward(x, h0, Wx, Wh, b):
         return rnn_forward(np.array(x, np.float64), h0, Wx, Wh, b)
