@@ -9,7 +9,7 @@ from manual_rnn.testing.passes.backward_report import BackwardReport
 from manual_rnn.testing.passes.calling import Hung, UserFailure
 from manual_rnn.testing.passes.conventions import in_another_convention
 from manual_rnn.testing.passes.counting import families
-from manual_rnn.testing.passes.explain_own import explain_own_truncation
+from manual_rnn.testing.passes.explain_own import explain_own
 from manual_rnn.testing.passes.explain_pass import explain_pass
 from manual_rnn.testing.passes.given import as_drawn, untested
 from manual_rnn.testing.passes.layout import Layout
@@ -133,7 +133,7 @@ def check_target(
         more = _look_at_all(target, _drawn(target, ["ordinary"], None, seed), time_limit, progress)[0] if given else []
         explained = explain_pass(target, [*seen, *more])
     elif failing and can_be_replayed:
-        explained = explain_own_truncation(target, seen)
+        explained = explain_own(target, seen)
     progress(0)
     blind = untested(target, given, cell if has_cell(target) else None) if given else []
     small = shrink(target, telling, time_limit=time_limit) if telling and not given else None
