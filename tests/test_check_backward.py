@@ -1,6 +1,7 @@
 """The four commonest users, each with a first verdict in under ten lines; and the mistakes that must be caught."""
 
 import json
+import re
 import time
 import types
 from pathlib import Path
@@ -275,6 +276,53 @@ def test_what_finite_differences_cannot_decide_is_never_passed():
     report = check(cs231n, against=complex_step(forward), regimes=["vanished"])
     assert not report.agree
     assert outcome(report, "grad_h0").outcome == "undecided"
+
+
+class Speechless(Exception):
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
+def raises_without_a_text(**arrays):
+    raise Speechless
+
+
+@pytest.mark.parametrize(("backward", "name", "words"), [
+    (lambda **a: {n: g.astype(object) for n, g in cs231n(**a).items()}, "runs", "is an array of object; expected an"),
+    (lambda **a: {n: g.astype(int) for n, g in cs231n(**a).items()}, "float64", "are whole numbers"),
+    (lambda **a: cs231n(**a) | {"dWx": a["Wx"]}, "runs", "returned the gradient of Wx under two names"),
+    (lambda dout, cache: None, "runs", "it is handed Wx, Wh, b, h0, x, dh, by keyword"),
+    (raises_without_a_text, "runs", "raised Speechless"),
+])  # fmt: skip
+def test_what_a_backward_does_with_its_contract_is_said_as_it_is(backward, name, words):
+    assert words in outcome(check(backward, regimes=["ordinary"]), name).message
+
+
+@pytest.mark.parametrize(("options", "words"), [
+    ({"seed": -1}, "seed is -1"),
+    ({"time_limit": 0}, "time_limit is 0"),
+    ({"regimes": ()}, "regimes is empty; the regimes are ordinary"),
+    ({"truncation": 1.5}, "truncation is 1.5; it is a whole number of steps"),
+    ({"truncation": "3"}, "truncation is '3'; it is a whole number of steps"),
+    ({"truncation": True}, "truncation is True; it is a whole number of steps"),
+    ({"cases": [{"x": 1.0}]}, "x of case 0 has the shape ()"),
+    ({"layout": Layout(axes="BT", names={"Wx": "U", "Wh": "Q"})}, "says that Wh is 'Q'; our arrays are U, W, b"),
+    ({"layout": Layout(axes="BT", without=("h",))}, "Layout(without=...) has 'h'; our arrays are"),
+])  # fmt: skip
+def test_an_argument_that_makes_no_sense_is_refused_in_a_sentence(options, words):
+    with pytest.raises(ValueError, match=re.escape(words)):
+        check(cs231n, **options)
+
+
+def test_names_that_are_no_mapping_are_refused_in_a_sentence():
+    with pytest.raises(ValueError, match="names is of the type list"):
+        Layout(names=["Wx"])
+
+
+def test_what_too_few_drawn_cases_cannot_show_is_noted():
+    report = check(changed(*MISTAKES["carry dropped"]), examples=1)
+    assert any("T = 1" in note for note in report.notes)
+    assert not any("T = 1" in note for note in check(cs231n).notes)
 
 
 def test_float32_is_judged_by_its_own_digits():
