@@ -53,4 +53,4 @@ def judge_target(name: str, task: Task) -> Judged:
         if isinstance(found, kind.type):
             return kind.judge(name, found, task)
     expected = " or ".join(kind.words for kind in kinds())
-    raise InputError(f"{name} is a {type(found).__name__}; expected {expected}.")
+    raise InputError(f"{name} is of the type {type(found).__name__}; expected {expected}.")
