@@ -1,6 +1,7 @@
 """The four commonest users, each with a first verdict in under ten lines; and the mistakes that must be caught."""
 
 import json
+import re
 import time
 import types
 from pathlib import Path
@@ -235,6 +236,39 @@ def test_a_forward_that_is_not_analytic_gets_finite_differences():
     assert any("not analytic" in note for note in report.notes)
 
 
+def test_a_forward_that_is_not_analytic_from_the_second_step_on_is_found_out():
+    """The first case has one step, where the complex step serves; a norm is real, whatever goes in."""
+
+    def states(x, h0, Wx, Wh, b):
+        h, norms = [h0], []
+        for t in range(x.shape[1]):
+            norms.append(np.linalg.norm(h[-1], axis=1, keepdims=True) if t else np.ones((len(x), 1)))
+            h.append(np.tanh(x[:, t] @ Wx + (h[-1] / norms[-1]) @ Wh + b))
+        return h, norms
+
+    def forward(**arrays):
+        return np.stack(states(**arrays)[0][1:], axis=1)
+
+    def backward(*, dh, **arrays):
+        h, norms = states(**arrays)
+        x, Wx, Wh = (arrays[name] for name in ("x", "Wx", "Wh"))
+        grads = {name: np.zeros_like(array) for name, array in arrays.items()}
+        carry = 0 * h[0]
+        for t in reversed(range(x.shape[1])):
+            u = h[t] / norms[t]
+            da = (1 - h[t + 1] ** 2) * (dh[:, t] + carry)
+            grads["x"][:, t], du = da @ Wx.T, da @ Wh.T
+            grads["Wx"] += x[:, t].T @ da
+            grads["Wh"] += u.T @ da
+            grads["b"] += da.sum(axis=0)
+            carry = (du - u * (u * du).sum(axis=1, keepdims=True)) / norms[t] if t else du
+        return {**grads, "h0": carry}
+
+    report = check(backward, against=complex_step(forward), regimes=["ordinary"])
+    assert report.agree, report
+    assert any("not analytic" in note for note in report.notes)
+
+
 def test_what_finite_differences_cannot_decide_is_never_passed():
     def forward(x, h0, Wx, Wh, b):
         return rnn_forward(np.array(x, np.float64), h0, Wx, Wh, b)
@@ -242,6 +276,53 @@ def test_what_finite_differences_cannot_decide_is_never_passed():
     report = check(cs231n, against=complex_step(forward), regimes=["vanished"])
     assert not report.agree
     assert outcome(report, "grad_h0").outcome == "undecided"
+
+
+class Speechless(Exception):
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
+def raises_without_a_text(**arrays):
+    raise Speechless
+
+
+@pytest.mark.parametrize(("backward", "name", "words"), [
+    (lambda **a: {n: g.astype(object) for n, g in cs231n(**a).items()}, "runs", "is an array of object; expected an"),
+    (lambda **a: {n: g.astype(int) for n, g in cs231n(**a).items()}, "float64", "are whole numbers"),
+    (lambda **a: cs231n(**a) | {"dWx": a["Wx"]}, "runs", "returned the gradient of Wx under two names"),
+    (lambda dout, cache: None, "runs", "it is handed Wx, Wh, b, h0, x, dh, by keyword"),
+    (raises_without_a_text, "runs", "raised Speechless"),
+])  # fmt: skip
+def test_what_a_backward_does_with_its_contract_is_said_as_it_is(backward, name, words):
+    assert words in outcome(check(backward, regimes=["ordinary"]), name).message
+
+
+@pytest.mark.parametrize(("options", "words"), [
+    ({"seed": -1}, "seed is -1"),
+    ({"time_limit": 0}, "time_limit is 0"),
+    ({"regimes": ()}, "regimes is empty; the regimes are ordinary"),
+    ({"truncation": 1.5}, "truncation is 1.5; it is a whole number of steps"),
+    ({"truncation": "3"}, "truncation is '3'; it is a whole number of steps"),
+    ({"truncation": True}, "truncation is True; it is a whole number of steps"),
+    ({"cases": [{"x": 1.0}]}, "x of case 0 has the shape ()"),
+    ({"layout": Layout(axes="BT", names={"Wx": "U", "Wh": "Q"})}, "says that Wh is 'Q'; our arrays are U, W, b"),
+    ({"layout": Layout(axes="BT", without=("h",))}, "Layout(without=...) has 'h'; our arrays are"),
+])  # fmt: skip
+def test_an_argument_that_makes_no_sense_is_refused_in_a_sentence(options, words):
+    with pytest.raises(ValueError, match=re.escape(words)):
+        check(cs231n, **options)
+
+
+def test_names_that_are_no_mapping_are_refused_in_a_sentence():
+    with pytest.raises(ValueError, match="names is of the type list"):
+        Layout(names=["Wx"])
+
+
+def test_what_too_few_drawn_cases_cannot_show_is_noted():
+    report = check(changed(*MISTAKES["carry dropped"]), examples=1)
+    assert any("T = 1" in note for note in report.notes)
+    assert not any("T = 1" in note for note in check(cs231n).notes)
 
 
 def test_float32_is_judged_by_its_own_digits():

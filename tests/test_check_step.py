@@ -200,7 +200,9 @@ def test_a_tuple_in_another_order_is_named_with_returns():
         dx, dprev, dWx, dWh, db = rnn_step_backward(dnext_h, cache)
         return dWx, dWh, db, dx, dprev
 
-    assert not check(backward=backward).agree
+    said = check(backward=backward).diagnosis[0]
+    assert said.startswith("Gradients are right and exchanged: ")
+    assert "under x stands that of Wx" in said
     assert check(backward=backward, returns=("Wx", "Wh", "b", "x", "prev_h")).agree
 
 
@@ -228,6 +230,29 @@ def test_a_cache_that_is_written_to_is_said():
     assert report.wrong == []
     assert "a second backward on the same cache" in outcome(report, "cache untouched").message
     assert not report.agree
+
+
+def test_a_cache_that_is_used_up_is_said_as_that_and_not_of_forward():
+    def forward(**arrays):
+        next_h, cache = rnn_step_forward(**arrays)
+        return next_h, list(cache)
+
+    def backward(dnext_h, cache):
+        next_h = cache.pop()
+        return rnn_step_backward(dnext_h, (*cache, next_h))
+
+    found = outcome(check(forward, backward), "cache untouched")
+    assert found.message.startswith("a second backward on the same cache raised ValueError")
+    assert "Traceback" in found.details
+    assert "Traceback" not in found.message
+
+
+def test_a_forward_that_writes_into_its_arguments_is_no_backward_that_does():
+    def forward(x, prev_h, Wx, Wh, b):
+        prev_h += 1
+        return rnn_step_forward(x, prev_h, Wx, Wh, b)
+
+    assert outcome(check(forward), "inputs untouched").message.startswith("the step writes into prev_h")
 
 
 def test_an_upstream_gradient_that_is_written_to_is_said():

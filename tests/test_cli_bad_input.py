@@ -74,7 +74,7 @@ def test_a_folder_is_no_file(capsys, tmp_path):
 @pytest.mark.parametrize(("name", "kind"), [("backward", "function"), ("Cell", "type")])
 def test_a_name_that_is_no_cell(capsys, file, name, kind):
     (line,) = refused(capsys, f"{file(WRONG)}:{name}", 3)
-    assert re.search(rf"{name} is a {kind}; expected a manual_rnn\.Cell .* or a manual_rnn\.testing\.Target", line)
+    assert re.search(rf"{name} is of the type {kind}; expected a .*Cell .* or a manual_rnn\.testing\.Target", line)
 
 
 @pytest.mark.parametrize("against", ["None)", '"elman")'])
@@ -108,6 +108,7 @@ def test_a_file_that_fails_when_it_is_loaded(capsys, file, what):
     first, *rest = refused(capsys, f"{file(content)}:MINE", 4)
     assert re.search(sentence, first)
     assert any(raised in line for line in rest), "its own traceback stands below"
+    assert not any("manual_rnn" in line or "<frozen" in line for line in rest), "and nothing of ours"
 
 
 def failing_cell(file, failure):

@@ -118,7 +118,7 @@ def test_a_wrong_pass_is_told_with_its_place_and_the_lines_that_show_it(capsys, 
     assert re.search(r"grad_Wx +agrees", stdout)
     assert "First divergence on the way back: grad_Wh" in stdout
     assert "passes.py:mine: WRONG" in stdout
-    assert ("Diagnosis: your ∇W is Σ_t ∇a(t) h(t)ᵀ" in stdout) == (oracle == "built-in cell")
+    assert "Diagnosis: your ∇W is Σ_t ∇a(t) h(t)ᵀ" in stdout
     lines = stdout.partition("To see it again:\n")[2].splitlines()[:3]
     monkeypatch.chdir(tmp_path)
     scope = {}
@@ -260,7 +260,7 @@ def test_a_name_that_is_neither_is_told_what_both_are(capsys, target):
     code, _, stderr = told(capsys, f"{name}backward")
     assert code == 3
     assert stderr.count("\n") == 1
-    assert re.search(r"is a function; expected a manual_rnn\.Cell .* or a manual_rnn\.testing\.Target ", stderr)
+    assert re.search(r"is of the type function; expected a .*Cell .* or a manual_rnn\.testing\.Target ", stderr)
     code, _, stderr = told(capsys, f"{name}yours")
     assert code == 2
     assert "what can be verified in it: mine" in stderr

@@ -2,9 +2,11 @@
 
 import types
 
+import numpy as np
 import pytest
 
 from manual_rnn.testing import Layout, check_backward, complex_step
+from manual_rnn.testing.passes.explain_pass import NOTHING_FITS
 from reference import autodiff
 from strangers import MIN_CHAR_RNN, rnn_forward
 from test_check_backward import changed, check, cs231n
@@ -88,7 +90,112 @@ def test_where_nothing_fits_that_is_said():
     assert report.diagnosis == ("No single mistake that is known here gives these numbers.",)
 
 
-def test_right_code_and_code_without_a_built_in_cell_get_no_diagnosis():
+def test_right_code_gets_no_diagnosis():
     assert check(cs231n).diagnosis == ()
-    report = check(changed("da @ Wh.T", "da @ Wh"), against=complex_step(rnn_forward), regimes=["ordinary"])
-    assert report.diagnosis == ()
+
+
+@pytest.mark.parametrize(("right", "wrong", "words"), UPSTREAM[::4], ids=lambda text: text)
+def test_a_forward_of_ones_own_that_is_a_built_in_cell_gets_its_diagnosis(right, wrong, words):
+    report = check(changed(right, wrong), against=complex_step(rnn_forward))
+    assert words in report.diagnosis[0]
+
+
+OWN_SHAPES = Layout(axes="BT", shapes={"Wx": ("n_in", "n_hidden"), "Wh": ("n_hidden", "n_hidden"), "b": ("n_hidden",)})
+OF_ARRAYS = [
+    ({"b": 0.0}, "∇b is zero."),
+    ({"Wh": -1.0}, "∇Wh is right up to the sign."),
+    ({"Wx": 2.0, "Wh": 2.0}, "∇Wx and ∇Wh are counted twice (factor 2)."),
+]
+
+
+@pytest.mark.parametrize(("factors", "words"), OF_ARRAYS, ids=str)
+def test_of_any_other_forward_it_is_said_what_shows_in_whole_arrays(factors, words):
+    def backward(**arrays):
+        return {name: factors.get(name, 1.0) * gradient for name, gradient in cs231n(**arrays).items()}
+
+    report = check(backward, against=complex_step(rnn_forward), layout=OWN_SHAPES, regimes=["ordinary"])
+    assert report.diagnosis == (words,)
+
+
+def test_of_any_other_forward_it_is_said_that_nothing_fits():
+    wrong = changed("da @ Wh.T", "da @ Wh")
+    report = check(wrong, against=complex_step(rnn_forward), layout=OWN_SHAPES, regimes=["ordinary"])
+    assert report.diagnosis[0].startswith("No mistake is found that shows without the derivation")
+
+
+def after(change, **options):
+    """What is said of a right pass whose gradients are changed by a function of them."""
+    report = check(lambda **arrays: change(cs231n(**arrays), arrays), **options)
+    assert not report.agree
+    return report.diagnosis[0]
+
+
+PARAMETERS = ("Wx", "Wh", "b")
+
+
+def test_a_factor_of_several_gradients_is_named():
+    def averaged(gradients, arrays):
+        return gradients | {name: gradients[name] / len(arrays["x"]) for name in PARAMETERS}
+
+    assert after(averaged).startswith("∇U, ∇W and ∇b are averaged over the batch (factor 1/B).")
+
+
+@pytest.mark.parametrize("names", [["x"], ["Wh"], ["h0"], PARAMETERS], ids=str)
+@pytest.mark.parametrize(("limit", "dtype"), [(5, "float64"), (1000, "float32")])
+def test_clipping_is_seen_in_every_gradient_and_said_of_no_other(names, limit, dtype):
+    def clipped(gradients, _):
+        return gradients | {name: gradients[name].clip(-limit, limit) for name in names}
+
+    sentence = after(clipped, dtype=dtype)
+    assert f"clipped at ±{limit} inside" in sentence
+    assert "Every" not in sentence
+    assert ("∇x" in sentence, "∇h(0)" in sentence) == ("x" in names, "h0" in names)
+
+
+def test_clipping_by_the_norm_is_named():
+    def scaled(gradients, _):
+        norm = np.sqrt(sum((gradients[name] ** 2).sum() for name in PARAMETERS))
+        return gradients | {name: gradients[name] * min(1, 1 / norm) for name in PARAMETERS}
+
+    assert "scaled down to a norm of 1, together" in after(scaled, regimes=["ordinary", "long"])
+
+
+def test_a_weight_decay_is_named():
+    assert "∇W has 0.001 times the array itself added" in after(lambda g, a: g | {"Wh": g["Wh"] + 1e-3 * a["Wh"]})
+
+
+def test_gradients_that_are_exchanged_are_named():
+    sentence = after(lambda g, _: g | {"Wx": g["Wh"], "Wh": g["Wx"]})
+    assert "exchanged: under Wx stands that of Wh, under Wh stands that of Wx" in sentence
+
+
+def test_what_is_off_by_less_than_any_mistake_gets_no_wrong_words():
+    assert after(lambda g, _: g | {"b": g["b"] * (1 + 1e-11)}).startswith("No mistake that is known here is as small")
+
+
+def test_half_precision_inside_float32_gets_no_wrong_words():
+    def halved(**arrays):
+        rounded = {n: a.astype(np.float16).astype(np.float32) for n, a in arrays.items()}
+        return {n: g.astype(np.float32) for n, g in cs231n(**rounded).items()}
+
+    assert check(halved, dtype="float32").diagnosis == (NOTHING_FITS,)
+
+
+def test_letters_are_translated_where_they_stand_for_arrays():
+    """The c of "clipped" and of "counted" is not the bias c."""
+    said = min_char_rnn(UNCLIPPED.replace("np.dot(Why.T, dy) + dhnext", "2 * np.dot(Why.T, dy) + dhnext")).diagnosis[0]
+    assert said == "∇h: the term Vᵀ ∇o(t) is counted twice. (V is your Why)"
+
+
+@pytest.mark.parametrize("declared", ["last", "mean"])
+def test_another_loss_than_was_declared_is_named(declared):
+    module = types.ModuleType("min_char_rnn")
+    exec(UNCLIPPED, vars(module))
+
+    def backward(*, inputs, targets, hprev, **weights):
+        vars(module).update(weights, vocab_size=weights["Wxh"].shape[1])
+        _, *grads, _ = module.lossFun(inputs, targets, hprev)
+        return dict(zip(("Wxh", "Whh", "Why", "bh", "by"), grads, strict=True))
+
+    report = check_backward(backward, against=autodiff("rnn"), layout=LAYOUT, loss=declared)
+    assert report.diagnosis == (f"These are the gradients of the loss 'every', rightly; {declared!r} was declared.",)

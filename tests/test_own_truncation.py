@@ -24,6 +24,7 @@ def forward_in_jax(x, h0, Wx, Wh, b):
 
 
 OF_FORWARD = [complex_step(rnn_forward), autodiff_of(forward_in_jax)]
+OWN_SHAPES = Layout(axes="BT", shapes={"Wx": ("n_in", "n_hidden"), "Wh": ("n_hidden", "n_hidden"), "b": ("n_hidden",)})
 ORACLES = pytest.mark.parametrize("against", OF_FORWARD, ids=["np", "jax"])
 
 
@@ -129,6 +130,9 @@ def test_the_length_of_an_undeclared_truncation_is_named(against):
     report = check(cs231n, against=against, regimes=["ordinary"], truncation=3)
     assert "Nothing is truncated" in report.diagnosis[0]
     report = check(changed("dh[:, t] + dprev, caches", "dh[:, t], caches"), against=against, regimes=["ordinary"])
+    assert "the term Wᵀ ∇a(t+1) is missing" in report.diagnosis[0]  # this forward is the built-in cell's
+    report = check(changed("dh[:, t] + dprev, caches", "dh[:, t], caches"), against=against, layout=OWN_SHAPES,
+                   regimes=["ordinary"])  # fmt: skip
     assert "goes back through its own step only" in report.diagnosis[0]
     mistaken = check(changed("da @ Wh.T", "da @ Wh"), against=against, regimes=["ordinary"])
-    assert mistaken.diagnosis == ()
+    assert "truncat" not in mistaken.diagnosis[0]

@@ -50,6 +50,11 @@ def test_a_wrong_one_is_caught(change, name, words):
     assert words in checks[name].message
 
 
+def test_what_it_returns_is_said_of_it_and_not_of_backward():
+    (check,) = check_hvp(lambda **arrays: None, TARGET, against=hessian_vector(autodiff("rnn")))
+    assert check.message.startswith("hvp returned None")
+
+
 def test_what_it_is_not_made_for_is_refused():
     target = Target(backward=hvp, against=autodiff("rnn"), layout=Layout(tokens=True))
     with pytest.raises(ValueError, match="dense x"):

@@ -46,4 +46,8 @@ class Interrupted(CommandError):
 def said_by(error: BaseException) -> str:
     """An exception's type and what it says; a MemoryError of NumPy's own type is one like any."""
     kind = "MemoryError" if isinstance(error, MemoryError) else type(error).__name__
-    return f"{kind}: {error}" if str(error) else kind
+    try:
+        says = str(error)
+    except Exception:  # the exception is the user's own, and so is its text
+        return kind
+    return f"{kind}: {says}" if says else kind

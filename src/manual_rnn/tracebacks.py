@@ -17,7 +17,9 @@ def own_traceback(error: BaseException) -> str:
     part: traceback.TracebackException | None = told
     while part is not None:
         frames = list(part.stack)
-        first = next((i for i, frame in enumerate(frames) if is_own(frame.filename)), 0)
+        # Of a file that is no Python, nothing ran: what is to be seen is its line, which stands below the frames.
+        none = len(frames) if isinstance(error, SyntaxError) else 0
+        first = next((i for i, frame in enumerate(frames) if is_own(frame.filename)), none)
         part.stack = traceback.StackSummary.from_list(frames[first:])
         part = part.__cause__ or part.__context__
     return "".join(told.format()).rstrip()

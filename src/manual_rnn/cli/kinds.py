@@ -57,4 +57,4 @@ def judge_target(name: str, task: Task) -> Judged:
                 raise UsageError(f"{name} is a {kind.type.__name__}, which says its own loss; --loss is for cells.")
             return kind.judge(name, found, task)
     expected = " or ".join(kind.words for kind in kinds())
-    raise InputError(f"{name} is a {type(found).__name__}; expected {expected}.")
+    raise InputError(f"{name} is of the type {type(found).__name__}; expected {expected}.")

@@ -36,10 +36,10 @@ def verify(
     Parameters
     ----------
     targets
-        Built-in cells (rnn, rnn_relu, ...), path/to/file.py:NAME or module:NAME, NAME being a manual_rnn.Cell or a
-        manual_rnn.testing.Target, a whole backward pass. None: all built-in cells. students/*.py:NAME stands for each
-        file that matches. Code of your own runs in a process of its own; several files, or a pattern, are a class: one
-        row each, and one that fails spoils no other.
+        Built-in cells (rnn, rnn_relu, ...), path/to/file.py:NAME or module:NAME, NAME being a manual_rnn.Cell, a
+        manual_rnn.testing.Target (a whole backward pass) or StepTarget (a step). None: all built-in cells.
+        students/*.py:NAME stands for each file that matches. Code of your own runs in a process of its own; several
+        files, or a pattern, are a class: one row each, and one that fails spoils no other.
     examples
         Cases drawn for each target, in even shares over the families. By default 300 for a cell, and for a whole
         backward pass 12, two of each shape.
@@ -94,7 +94,7 @@ def verify(
         write_csv(csv, verdicts)
     judged = [found for found in verdicts if not isinstance(found, Failed)]
     if report is not None:
-        _write_page(report, judged, seed, seconds)
+        _write_page(report, judged, [found.name for found in verdicts if isinstance(found, Failed)], seed, seconds)
         if len(judged) < len(verdicts):
             print(f"Not in it: {len(verdicts) - len(judged)} targets that failed.", file=sys.stderr)
     if json:
@@ -112,7 +112,7 @@ def verify(
     return exit_code(verdicts)
 
 
-def _write_page(path: Path, reports: Sequence[Judged], seed: int, seconds: float) -> None:
+def _write_page(path: Path, reports: Sequence[Judged], failed: Sequence[str], seed: int, seconds: float) -> None:
     from manual_rnn.html_report import render, write
 
     facts = {
@@ -121,5 +121,7 @@ def _write_page(path: Path, reports: Sequence[Judged], seed: int, seconds: float
         "seed": str(seed),
         "BLAS threads while judging": "1",
     }
+    if failed:
+        facts["failed, so not on this page"] = ", ".join(failed)
     write(path, render(reports, facts=facts, seconds=seconds))
     print(f"The report is in {path}", file=sys.stderr)

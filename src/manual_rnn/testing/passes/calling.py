@@ -127,7 +127,8 @@ def as_array(value: Any, what: str) -> Array:
             "hand back a dense array of float64 or float32"
         ) from error
     if not (np.issubdtype(array.dtype, np.number) or array.dtype == bool):
-        raise UserFailure(f"{what} is of the type {type(value).__name__}; expected an array of numbers")
+        kind = f"an array of {array.dtype}" if isinstance(value, np.ndarray) else f"of the type {type(value).__name__}"
+        raise UserFailure(f"{what} is {kind}; expected an array of numbers")
     return array
 
 
@@ -146,8 +147,11 @@ def _first_line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)
 
 
-def gradients_by_name(returned: Any, names: list[str]) -> tuple[dict[str, Array], dict[str, Array | None]]:
-    """The gradients among what a backward returned, by the names of the arrays; and what has a name of no array, None
+def gradients_by_name(
+    returned: Any, names: list[str], *, what: str = "backward"
+) -> tuple[dict[str, Array], dict[str, Array | None]]:
+    """The gradients among what a backward, or what else is named, returned, by the names of the
+    arrays; and what has a name of no array, None
     where it cannot be read as one.
 
     Raises:
@@ -155,16 +159,18 @@ def gradients_by_name(returned: Any, names: list[str]) -> tuple[dict[str, Array]
     """
     if not isinstance(returned, Mapping):
         hint = " (as in dict(Wx=dWx, Wh=dWh, b=db))" if isinstance(returned, (tuple, list)) else ""
-        raise UserFailure(f"backward returned {_kind(returned)}; expected the gradients by name{hint}")
+        raise UserFailure(f"{what} returned {_kind(returned)}; expected the gradients by name{hint}")
     known = {prefix + name: name for name in names for prefix in ("", "d", "grad_")}
     found: dict[str, Array] = {}
     unknown: dict[str, Array | None] = {}
     for key, value in returned.items():
         if key in known:
-            what = f"the gradient of {known[key]}"
-            array = found[known[key]] = as_array(value, what)
+            name = known[key]
+            if name in found:
+                raise UserFailure(f"{what} returned the gradient of {name} under two names, {key} among them")
+            array = found[name] = as_array(value, f"the gradient of {name}")
             if np.issubdtype(array.dtype, np.complexfloating):
-                raise UserFailure(f"{what} is an array of {array.dtype}; expected real numbers")
+                raise UserFailure(f"the gradient of {name} is an array of {array.dtype}; expected real numbers")
         else:
             unknown[str(key)] = None
             with contextlib.suppress(UserFailure):

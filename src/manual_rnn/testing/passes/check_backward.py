@@ -9,9 +9,10 @@ from manual_rnn.testing.passes.backward_report import BackwardReport
 from manual_rnn.testing.passes.calling import Hung, UserFailure
 from manual_rnn.testing.passes.conventions import in_another_convention
 from manual_rnn.testing.passes.counting import families
-from manual_rnn.testing.passes.explain_own import explain_own_truncation
+from manual_rnn.testing.passes.explain_own import explain_own
 from manual_rnn.testing.passes.explain_pass import explain_pass
 from manual_rnn.testing.passes.given import as_drawn, untested
+from manual_rnn.testing.passes.known_names import check_names
 from manual_rnn.testing.passes.layout import Layout
 from manual_rnn.testing.passes.preflight import notes, preflight
 from manual_rnn.testing.passes.regimes import REGIMES, Drawn, draw, regimes_of, sizes_for
@@ -110,8 +111,13 @@ def check_target(
     regimes = tuple(known) if regimes is None else regimes
     unknown = [regime for regime in regimes if regime not in known]
     if unknown or not regimes:
-        raise ValueError(f"There is no regime {', '.join(unknown) or 'given'}; the regimes are {', '.join(known)}.")
+        what = f"There is no regime {', '.join(unknown)}" if unknown else "regimes is empty"
+        raise ValueError(f"{what}; the regimes are {', '.join(known)}.")
+    if seed < 0 or (time_limit is not None and not time_limit > 0):
+        what = f"seed is {seed}" if seed < 0 else f"time_limit is {time_limit}"
+        raise ValueError(f"{what}; a seed is not negative, and a time limit is more than 0 seconds, or None.")
     cell = cell_of(target)
+    check_names(target, cell)
     given = [as_drawn(target, cell, case, number) for number, case in enumerate(cases or ())]
     if examples is not None and examples < 1:
         raise ValueError(f"examples is {examples}; there is at least one case to be drawn.")
@@ -133,9 +139,10 @@ def check_target(
         more = _look_at_all(target, _drawn(target, ["ordinary"], None, seed), time_limit, progress)[0] if given else []
         explained = explain_pass(target, [*seen, *more])
     elif failing and can_be_replayed:
-        explained = explain_own_truncation(target, seen)
+        explained = explain_own(target, seen)
     progress(0)
-    blind = untested(target, given, cell if has_cell(target) else None) if given else []
+    chosen = given or ([s.drawn for s in seen] if examples is not None else [])
+    blind = untested(target, chosen, cell if has_cell(target) else None) if chosen else []
     small = shrink(target, telling, time_limit=time_limit) if telling and not given else None
     return BackwardReport(
         target=target,
@@ -148,8 +155,17 @@ def check_target(
         smallest=small.drawn if small else None,
         reproduce=three_lines(target, small, named) if small else "",
         diagnosis=tuple(explained),
-        notes=(*blind, *getattr(target.against, "notes", ()), *lost, *notes(seen)),
+        notes=(*blind, *_of_padding(target), *getattr(target.against, "notes", ()), *lost, *notes(seen)),
     )
+
+
+def _of_padding(target: Target) -> list[str]:
+    if not target.ragged or target.has_readout:
+        return []
+    return [
+        "The upstream gradient is zero past the end of each sequence, so no padding reaches a gradient: a mask that "
+        "backward leaves out is not seen, and does no harm there."
+    ]
 
 
 def _drawn(target: Target, regimes: Sequence[str], examples: int | None, seed: int) -> Iterator[Drawn]:

@@ -2,40 +2,51 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from manual_rnn.cell import Array
+from manual_rnn.cell import Array, Cell
 from manual_rnn.tape import Tape
 from manual_rnn.testing.mistakes.of_a_pass import mistakes
 from manual_rnn.testing.mistakes.planting import Mistake
 from manual_rnn.testing.mistakes.replay import Replay
-from manual_rnn.testing.mistakes.terms import Quantities
 from manual_rnn.testing.oracles.estimate import Estimate
 from manual_rnn.testing.passes.blocks import blocks
+from manual_rnn.testing.passes.explain_arrays import explain_arrays
 from manual_rnn.testing.passes.explain_ragged import mistakes_of_a_mask
+from manual_rnn.testing.passes.lengths import weights_of
 from manual_rnn.testing.passes.seen import Seen, block_axes
-from manual_rnn.testing.passes.target import Target
+from manual_rnn.testing.passes.target import WITH_READOUT, Target
 from manual_rnn.testing.passes.truncation import truncated
 from manual_rnn.testing.passes.truth import cell_of
 
+TAME = ("ordinary", "long", "given")
+"""The regimes in which nothing vanishes or explodes: what a mistake gives there is known to many digits."""
+NOTHING_FITS = "No single mistake that is known here gives these numbers."
+TOO_SMALL = "No mistake that is known here is as small as this: all numbers are right to nine digits."
 SECONDS = 20.0
 """The time that a diagnosis may take."""
-LOOSER = 100.0
-"""A mistake may lose two more digits than the right derivation: 1e-10 is still no accident."""
+LOOSER = {"float64": 100.0, "float32": 1.0}
+"""A mistake may lose two more digits than the right derivation: 1e-10 is still no accident. 5 % would be one."""
 
 
-def explain_pass(target: Target, seen: Sequence[Seen], *, seconds: float = SECONDS) -> list[str]:
+def explain_pass(
+    target: Target, seen: Sequence[Seen], *, cell: Cell | None = None, seconds: float = SECONDS
+) -> list[str]:
     """The sentence of the simplest mistake that reproduces every array in every case; says so where there is none.
 
     It is found on the smallest case that fails and held to all others of the ordinary and the long regime. What it
     cannot see: two mistakes at once, one in the arithmetic of a kernel, and one that shows in no returned array.
     """
     until = time.monotonic() + seconds
-    cell = cell_of(target)
-    tame = [s for s in seen if s.drawn.regime in ("ordinary", "long", "given")]
+    cell = cell or cell_of(target)
+    tame = [s for s in seen if s.drawn.regime in TAME]
+    if of_arrays := explain_arrays(target, seen, tame, common_factors=False):
+        return [sentence + _translated(target, sentence) for sentence in of_arrays]
     usable = [s for s in tame if all(map(s.fits, s.answered.returned))]
     failing = sorted((s for s in usable if s.wrong(target)), key=lambda s: (s.drawn.sizes.T < 3, s.drawn.sizes))
     if not failing or len(usable) < 2:  # nothing to explain, or nothing to hold an explanation to
@@ -43,24 +54,37 @@ def explain_pass(target: Target, seen: Sequence[Seen], *, seconds: float = SECON
     replays = {id(s): Replay.of(cell, s.drawn) for s in usable}
     first = failing[0]
     others = [s for s in usable if s is not first]
+    if all(gives(target, s, _right(target, s)) for s in usable):
+        return [TOO_SMALL]
+    if target.truncation and all(gives(target, s, replays[id(s)].gradients()) for s in usable):
+        return [of_truncation(target, None)]
     for k in _truncations(target, first):
         if all(gives(target, s, truncated(cell, s.drawn, k)) for s in (first, *others)):
             return [of_truncation(target, k)]
+    for other in _other_losses(target):
+        meant = [replace(s.drawn, weights=weights_of(other, s.drawn.lengths, s.drawn.sizes.T)) for s in usable]
+        if all(gives(target, s, Replay.of(cell, d).grads) for s, d in zip(usable, meant, strict=True)):
+            return [f"These are the gradients of the loss {other!r}, rightly; {target.loss!r} was declared."]
     if target.truncation:
-        full = all(gives(target, s, replays[id(s)].gradients()) for s in usable)
-        return [of_truncation(target, None)] if full else []
+        return [NOTHING_FITS]
     for sentence, gradients in mistakes_of_a_mask(cell, target.loss) if target.ragged else ():
         if all(gives(target, s, gradients(s.drawn)) for s in (first, *others)):
             return [sentence]
     ratios = _ratios(target, min(failing, key=lambda s: s.drawn.sizes))  # T = 1 shows a factor best
-    for mistake in _candidates(target, seen, first, replays[id(first)], ratios):
+    for mistake in _candidates(target, first, replays[id(first)], ratios):
         if time.monotonic() > until:
             return [f"No mistake that was tried in {seconds:g} seconds gives these numbers; not all were tried."]
         if gives(target, first, replays[id(first)].gradients(mistake)) and all(
             gives(target, s, replays[id(s)].gradients(mistake)) for s in others
         ):
             return [mistake.sentence + _translated(target, mistake.sentence)]
-    return ["No single mistake that is known here gives these numbers."]
+    of_several = explain_arrays(target, seen, tame)
+    return [sentence + _translated(target, sentence) for sentence in of_several] or [NOTHING_FITS]
+
+
+def _other_losses(target: Target) -> list[str]:
+    """The losses of the same readout that may have been meant."""
+    return [loss for loss in WITH_READOUT if loss != target.loss] if target.has_readout else []
 
 
 def of_truncation(target: Target, k: int | None) -> str:
@@ -73,27 +97,10 @@ def of_truncation(target: Target, k: int | None) -> str:
 
 
 def _candidates(
-    target: Target, seen: Sequence[Seen], first: Seen, replay: Replay, ratios: Mapping[str, float]
+    target: Target, first: Seen, replay: Replay, ratios: Mapping[str, float]
 ) -> Iterator[Mistake]:
-    for names in (replay.drawn.params, replay.grads):
-        limit = _largest(target, seen, names)
-
-        def clip(known: Quantities, value: Array, t: int | None, limit: float = limit) -> Array:
-            return np.clip(value, -limit, limit)
-
-        yield Mistake(
-            f"Every gradient is clipped at ±{limit:g} inside: what is returned is not the gradient.",
-            {f"grad_{name}": clip for name in names if replay.grads[name].ndim < 3 or name == "x"},
-        )
     theirs = {target.layout.ours(n): target.layout.to_ours(n, a) for n, a in first.answered.returned.items()}
     yield from mistakes(replay, ratios, target.layout.unpacked(theirs))
-
-
-def _largest(target: Target, seen: Sequence[Seen], names: Iterable[str]) -> float:
-    """The largest number among the returned gradients of these arrays."""
-    wanted = set(names)
-    found = [a for s in seen for n, a in s.answered.returned.items() if target.layout.ours(n) in wanted]
-    return max((float(np.abs(a).max(initial=0)) for a in found), default=0.0)
 
 
 def _truncations(target: Target, first: Seen) -> Iterable[int]:
@@ -112,6 +119,10 @@ def _ratios(target: Target, s: Seen) -> dict[str, float]:
     return found
 
 
+def _right(target: Target, s: Seen) -> dict[str, Array]:
+    return {target.layout.ours(name): found.value for name, found in s.truth.items()}
+
+
 def gives(target: Target, s: Seen, gradients: Mapping[str, Array] | Tape) -> bool:
     """Whether these gradients are the user's, to rounding, block by block."""
     packed = target.layout.packed(gradients)
@@ -121,7 +132,7 @@ def gives(target: Target, s: Seen, gradients: Mapping[str, Array] | Tape) -> boo
         if ours.shape != replayed.shape or not np.isfinite(replayed).all():
             return False
         found = blocks(ours, Estimate(replayed, np.zeros_like(replayed)), block_axes(target, name), target.dtype)
-        if not (found.error <= LOOSER * found.budget).all():
+        if not (found.error <= LOOSER[target.dtype] * found.budget).all():
             return False
     return True
 
@@ -130,5 +141,10 @@ def _translated(target: Target, sentence: str) -> str:
     """What our letters are in the user's code."""
     written = {"h0": "h(0)", "c0": "c(0)"}
     renamed = {written.get(our, our): your for your, our in target.layout.names.items() if our != your}
-    words = ", ".join(f"{our} is your {your}" for our, your in renamed.items() if our in sentence)
+    words = ", ".join(f"{our} is your {your}" for our, your in renamed.items() if _names(sentence, our))
     return f" ({words})" if words else ""
+
+
+def _names(sentence: str, our: str) -> bool:
+    """Whether a letter stands in a sentence by itself: the c of ∇c, and not that of "clipped"."""
+    return re.search(rf"(?<![A-Za-z]){re.escape(our)}(?![A-Za-z])", sentence) is not None

@@ -23,7 +23,13 @@ def as_drawn(target: Target, cell: Cell, case: Mapping[str, Array], number: int)
     """
     ours: dict[str, Array] = {}
     for yours, array in case.items():
-        name, part = target.layout.ours(yours), target.layout.to_ours(yours, np.asarray(array))
+        name, theirs = target.layout.ours(yours), np.asarray(array)
+        try:
+            part = target.layout.to_ours(yours, theirs)
+        except (ValueError, IndexError):
+            raise ValueError(
+                f"{yours} of case {number} has the shape {theirs.shape}, which is not as the layout says it lies."
+            ) from None
         ours[name] = ours[name] + part if name in ours else part
     ours = target.layout.unpacked(ours)
     params = list(target.layout.shapes) or list(parameter_shapes(cell, n_in=1, n_hidden=1, n_out=1))

@@ -32,7 +32,7 @@ class Layout:
     """The names, the order of axes and the conventions of your code.
 
     Raises:
-        ValueError: ``axes`` is none of the four.
+        ValueError: ``axes`` is none of the four, or ``names`` is no mapping.
     """
 
     names: Mapping[str, str] = field(default_factory=dict)
@@ -60,6 +60,9 @@ class Layout:
     def __post_init__(self) -> None:
         if self.axes not in AXES:
             raise ValueError(f"axes is {self.axes!r}; it is one of {', '.join(AXES)}.")
+        for called, given in (("names", self.names), ("shapes", self.shapes)):
+            if not isinstance(given, Mapping):
+                raise ValueError(f"{called} is of the type {type(given).__name__}; expected a dict.")
 
     @property
     def has_batch(self) -> bool:

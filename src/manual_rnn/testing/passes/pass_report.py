@@ -97,7 +97,7 @@ class PassReport:
 
         return cls(
             name=name,
-            what="a whole backward pass",
+            what="a step" if target.layout.step else "a whole backward pass",
             source=getattr(target.against, "source", "an oracle of your own"),
             loss=target.loss,
             equations=tuple(Gradient(check, label(check.name), epsilon) for check in found.gradients),

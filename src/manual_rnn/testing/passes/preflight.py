@@ -22,7 +22,7 @@ def preflight(
     checks = [_runs(failures)]
     if not seen:
         return checks
-    checks += [_leaves_inputs(seen), _names(target, seen), _finite(seen)]
+    checks += [_leaves_inputs(target, seen), _names(target, seen), _finite(seen)]
     if target.dtype == "float64":
         checks.append(_double(target, seen))
     return checks + _same_again(target, seen, time_limit)
@@ -55,13 +55,14 @@ def _runs(failures: Sequence[UserFailure]) -> Check:
     return Check("runs", "wrong", f"{first.sentence}{more}", details=first.details)
 
 
-def _leaves_inputs(seen: Sequence[Seen]) -> Check:
+def _leaves_inputs(target: Target, seen: Sequence[Seen]) -> Check:
     written = list(dict.fromkeys(n for s in seen for n in s.answered.overwritten))
     if not written:
         return Check("inputs untouched", "right", "no array that it is handed changes")
     return Check(
         "inputs untouched", "wrong",
-        f"backward writes into {', '.join(written)}, which it was handed: who uses the array afterwards has another",
+        f"{target.called} writes into {', '.join(written)}, which it was handed: who uses the array "
+        "afterwards has another",
     )  # fmt: skip
 
 
@@ -100,7 +101,11 @@ def _finite(seen: Sequence[Seen]) -> Check:
 
 
 def _double(target: Target, seen: Sequence[Seen]) -> Check:
-    single = list(dict.fromkeys(n for s in seen for n, a in s.answered.returned.items() if a.dtype.itemsize < 8))
+    returned = [(n, a.dtype) for s in seen for n, a in s.answered.returned.items()]
+    whole = list(dict.fromkeys(n for n, dtype in returned if dtype.kind in "iub"))
+    if whole:
+        return Check("float64", "wrong", f"the gradients of {', '.join(whole)} are whole numbers: an array of integers")
+    single = list(dict.fromkeys(n for n, dtype in returned if dtype.itemsize < 8))
     if single:
         kinds = {str(s.answered.returned[n].dtype) for s in seen for n in single if n in s.answered.returned}
         return Check(

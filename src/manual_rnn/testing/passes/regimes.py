@@ -33,6 +33,9 @@ OF_A_STEP: dict[str, tuple[Sizes, ...]] = {
 """A single step has no length; what comes from above is tiny or huge instead."""
 DECADES = {"vanished": 200.0, "exploding": 100.0}
 """How many powers of ten a gradient falls or grows over the case, in float64."""
+LOUD = 20.0
+"""The powers of ten, in float64, of what comes from above a whole exploding pass: there every gradient is beyond any
+limit at which code may clip, also those of x and W, in which what has grown meets what is still small."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,13 @@ def decades_of(target: Target, regime: str) -> float:
     return DECADES.get(regime, 0.0) / (8 if target.dtype == "float32" else 1)
 
 
+def loudness(target: Target, regime: str) -> float:
+    """The powers of ten of what comes from above, beyond the ordinary."""
+    if target.layout.step:
+        return {"vanished": -1.0, "exploding": 1.0}.get(regime, 0.0) * decades_of(target, regime)
+    return LOUD / (8 if target.dtype == "float32" else 1) if regime == "exploding" else 0.0
+
+
 def sizes_for(target: Target, regime: str) -> list[Sizes]:
     """The shapes of a regime: one sequence where the code has no batch axis, two or more where lengths are ragged."""
     found = regimes_of(target)[regime]
@@ -97,12 +107,15 @@ def draw(target: Target, cell: Cell, regime: str, sizes: Sizes, seed: int) -> Dr
     """Fills the arrays of one case. The same arguments give the same bits."""
     rng = np.random.default_rng([seed, *(ord(letter) for letter in regime)])
     decades = decades_of(target, regime)
-    from_above = {"vanished": -decades, "exploding": decades}.get(regime, 0.0) if target.layout.step else 0.0
+    from_above = loudness(target, regime)
     decades = 0.0 if target.layout.step else decades  # over one step nothing grows
     growth = {"vanished": -decades, "exploding": decades}.get(regime, 0.5)
     gain = 10 ** (growth / sizes.T)
     small = 10**-decades if regime == "exploding" else 1.0
     shapes, recurrent = _shapes(target, cell, sizes), _recurrent(target, cell)
+    # U x must be small: each has its half of that, so that neither's gradient, which the other is part of, stays small.
+    inputs = set() if target.layout.tokens or target.layout.shapes else {m.U for m in cell.maps}
+    half = np.sqrt(small) if inputs else 1.0
 
     def fill(name: str, shape: tuple[int, ...]) -> Array:
         if name in recurrent:
@@ -113,13 +126,13 @@ def draw(target: Target, cell: Cell, regime: str, sizes: Sizes, seed: int) -> Dr
             return np.asarray(rng.standard_normal(shape) / np.sqrt(shape[-1]))
         if name == cell.keep and gain < 0.5 and not target.layout.shapes:  # what a gate keeps falls as fast as the rest
             return np.full(shape, np.log(gain) - np.log1p(-gain))
-        return np.asarray(small * 0.2 * rng.standard_normal(shape))
+        return np.asarray((half if name in inputs else small) * 0.2 * rng.standard_normal(shape))
 
     params = {name: fill(name, shape) for name, shape in shapes.items()}
     if regime == "vanished" and target.has_readout and target.loss != "last":
         params = {n: a * (10**-decades if n == "V" else 1.0) for n, a in params.items()}
     s = sizes
-    x = rng.integers(0, s.n_in, (s.T, s.B)) if target.layout.tokens else rng.standard_normal((s.T, s.B, s.n_in))
+    x = rng.integers(0, s.n_in, (s.T, s.B)) if target.layout.tokens else half * rng.standard_normal((s.T, s.B, s.n_in))
     states = target.layout.step or [n for n in cell.states if not target.layout.shapes or n == "h"]
     initial = {name: small * 0.3 * rng.standard_normal((s.B, s.n_hidden)) for name in states}
     y = rng.integers(0, s.n_out, (s.T, s.B))

@@ -17,7 +17,7 @@ from manual_rnn.testing.passes.regimes import Drawn, draw, sizes_for
 from manual_rnn.testing.passes.seen import block_axes
 from manual_rnn.testing.passes.target import Target
 from manual_rnn.testing.passes.truth import SAFETY, cell_of, nudged, problem_of, variables
-from manual_rnn.testing.passes.whole_pass import amount
+from manual_rnn.testing.passes.whole_pass import off_by
 
 HessianVector = Callable[[Mapping[str, Any], Mapping[str, Array]], Mapping[str, Array]]
 """``reference.hessian_vector(autodiff("rnn"))``: from a problem and a direction to H v, by our names."""
@@ -62,7 +62,7 @@ def check_hvp(
             b = blocks(ours, right, block_axes(target, name), target.dtype)
             largest[name] = max(largest.get(name, 0.0), float(b.error[b.decided].max(initial=0)))
             if b.wrong.any():
-                wrong.setdefault(name, f"off by {amount(float(b.error[b.wrong].max()))} in the {drawn}")
+                wrong.setdefault(name, f"{off_by(float(b.error[b.wrong].max()))} in the {drawn}")
     return tuple(
         Check(f"hvp_{name}", "wrong", wrong[name], largest.get(name))
         if name in wrong else Check(f"hvp_{name}", "right", f"to {largest[name]:.0e} relative", largest[name])
@@ -83,7 +83,7 @@ def _ask(
     arrays = target.layout.to_yours(drawn.arrays)
     direction = target.layout.to_yours(_direction(drawn, seed))
     called = call(hvp, {**arrays, "direction": direction}, what=f"hvp, at {drawn.sizes},", time_limit=time_limit)
-    return gradients_by_name(called.value, names)[0]
+    return gradients_by_name(called.value, names, what="hvp")[0]
 
 
 def _truth(target: Target, against: HessianVector, drawn: Drawn, seed: int) -> dict[str, Estimate]:

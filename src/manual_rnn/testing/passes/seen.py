@@ -10,7 +10,7 @@ import numpy as np
 from manual_rnn.cell import Array
 from manual_rnn.testing.oracles.estimate import Estimate
 from manual_rnn.testing.passes.blocks import Blocks, blocks
-from manual_rnn.testing.passes.calling import call, gradients_by_name
+from manual_rnn.testing.passes.calling import UserFailure, call, gradients_by_name
 from manual_rnn.testing.passes.layout import STATES
 from manual_rnn.testing.passes.regimes import Drawn
 from manual_rnn.testing.passes.target import Target
@@ -75,7 +75,15 @@ def ask(target: Target, drawn: Drawn, time_limit: float | None) -> Answered:
     given = target.layout.to_yours(drawn.arrays)
     given = {n: a.astype(target.dtype) if np.issubdtype(a.dtype, np.floating) else a for n, a in given.items()}
     handed = {name: array.copy() for name, array in given.items()}
-    called = call(target.backward, handed, what=f"{target.called}, at {drawn.sizes},", time_limit=time_limit)
+    try:
+        called = call(target.backward, handed, what=f"{target.called}, at {drawn.sizes},", time_limit=time_limit)
+    except UserFailure as error:
+        if isinstance(error.__cause__, TypeError) and error.__cause__.__traceback__ is None:  # the call itself
+            raise UserFailure(
+                f"{error.sentence}; it is handed {', '.join(given)}, by keyword (the loss, and Layout(names=..., "
+                "without=...), say what, under which names)", error.details,
+            ) from error  # fmt: skip
+        raise
     returned, unknown = gradients_by_name(called.value, variables(target, drawn))
     overwritten = tuple(n for n in given if not np.array_equal(given[n], handed[n], equal_nan=True))
     own = {name: np.array(array) for name, array in returned.items()}  # it may reuse its buffers

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from manual_rnn.testing.passes.calling import UserFailure
-from manual_rnn.testing.passes.regimes import Drawn, decades_of
+from manual_rnn.testing.passes.regimes import Drawn, decades_of, loudness
 from manual_rnn.testing.passes.seen import Seen, look
 from manual_rnn.testing.passes.target import Target
 
@@ -58,6 +58,8 @@ def _wrong_by_the_states(target: Target, s: Seen, time_limit: float | None) -> b
 def _quiet(target: Target, drawn: Drawn) -> Drawn:
     """The same case with a gradient from above that is as small as its states are."""
     small = 10 ** -decades_of(target, drawn.regime)
+    if drawn.upstream is not None and not target.layout.step:
+        small /= 10 ** loudness(target, drawn.regime)
     if drawn.upstream is not None:
         return replace(drawn, upstream=drawn.upstream * small)
     return replace(drawn, params={n: a * small if n == "V" else a for n, a in drawn.params.items()})

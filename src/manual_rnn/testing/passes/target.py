@@ -86,11 +86,11 @@ class Target:
                 '(axes "TB" or "BT").'
             )
         if self.truncation is not None and (reason := self._no_truncation()):
-            raise ValueError(f"truncation is {self.truncation}; {reason}.")
+            raise ValueError(f"truncation is {self.truncation!r}; {reason}.")
 
     def _no_truncation(self) -> str:
-        if self.truncation is not None and self.truncation < 1:
-            return "it is a number of steps, at least 1"
+        if type(self.truncation) is not int or self.truncation < 1:
+            return "it is a whole number of steps, at least 1"
         if not isinstance(self.against, ForwardOracle):
             return ""
         instead = "or hold it against a built-in cell: against=autodiff(<name of the cell>)"

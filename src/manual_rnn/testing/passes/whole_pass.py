@@ -83,6 +83,11 @@ def _how_wrong(target: Target, name: str, s: Seen, error: np.ndarray, wrong: np.
     return f"off by {amount(largest)}{place} in the {s.drawn}"
 
 
+def off_by(error: float) -> str:
+    """The same as the predicate of a sentence."""
+    return f"off by {amount(error)}" if error < np.inf else "is not finite"
+
+
 def amount(error: float) -> str:
     """An error relative to the array, in words."""
     return f"{100 * error:.0f} %" if 0.01 <= error < 10 else f"{error:.1e} of itself"
