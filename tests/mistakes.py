@@ -24,7 +24,7 @@ MISTAKES = [
     Mistake("softmax unshifted", "losses/softmax", "o - o.max(axis=-1, keepdims=True)", "o.copy()", ("loss", "grad_o")),
     # (B1)–(B3)
     Mistake("weights forgotten at the target", "losses/softmax", "y] -= weights", "y] -= 1", ("grad_o",)),
-    Mistake("softmax over the batch", "losses/softmax", "exponentials / total",
+    Mistake("softmax over the batch", "losses/softmax", "np.divide(exponentials, total, out=exponentials)",
             "exponentials / total.sum(1, keepdims=True)",
             ("grad_o",)),
     Mistake("the one-hot target left out", "losses/softmax", "y] -= weights", "y] -= 0", ("grad_o",)),
@@ -43,7 +43,8 @@ MISTAKES = [
     Mistake("accidental truncation after three steps", "bptt", B4,
             B4.replace("carried[first]", "(grads.T - t <= 3) * carried[first]"), ("grad_h",)),
     Mistake("the carry's sign", "bptt", B4, B4.replace("+ carried", "- carried"), ("grad_h",)),
-    Mistake("W for Wᵀ on the way back", "maps", "grad_a @ self.weight", "grad_a @ self.weight.T", ("grad_h", "grad_h0")),
+    Mistake("W for Wᵀ on the way back", "maps", "grad_a @ self.weight", "grad_a @ self.weight.T",
+            ("grad_h", "grad_h0")),
     Mistake("the carry taken before the activation's derivative", "bptt", CARRY, "product.back(grad.h)",
             ("grad_h", "grad_h0")),
     # (B5)

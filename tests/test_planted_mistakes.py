@@ -95,6 +95,7 @@ def test_what_is_named_at_1e_50_passes_an_absolute_tolerance(tmp_path):
 
 
 def gradient_of_h0(package, case: Case):
+    package.bptt.in_place.go_back = lambda *_: None  # so that the walk is taken in which the mistake stands
     arguments = (case.params, case.x, case.y)
     options = {"initial": case.initial, "weights": case.weights}
     return package.loss_and_gradients(package.cells.get("rnn"), *arguments, **options).gradients["h0"]
