@@ -95,7 +95,6 @@ def test_what_is_named_at_1e_50_passes_an_absolute_tolerance(tmp_path):
 
 
 def gradient_of_h0(package, case: Case):
-<<<<<<< HEAD
     """By the lines that the mistakes are planted in: on a plain tape the walk in place has lines of its own."""
 
     class Watched(package.bptt.Tape):
@@ -106,12 +105,6 @@ def gradient_of_h0(package, case: Case):
     cell = package.cells.get("rnn")
     package.bptt.forward_and_backward(cell, *arguments, inputs=False, tape=tape, grads=grads)
     return grads["h0"]
-=======
-    package.bptt.in_place.go_back = lambda *_: None  # so that the walk is taken in which the mistake stands
-    arguments = (case.params, case.x, case.y)
-    options = {"initial": case.initial, "weights": case.weights}
-    return package.loss_and_gradients(package.cells.get("rnn"), *arguments, **options).gradients["h0"]
->>>>>>> i4e
 
 
 @pytest.mark.parametrize(("what", "t"), [
