@@ -21,7 +21,8 @@ MISTAKES = [
     Mistake("tanh taken twice", "cells/rnn", "np.tanh(node.a)", "np.tanh(np.tanh(node.a))", ("h",)),
     Mistake("a bias forgotten", "readout", "affine.forward(V, c, h)", "affine.forward(V, 0 * c, h)", ("o",)),
     Mistake("the normaliser left out", "losses/softmax", "(np.log(total) - of_target)", "(-of_target)", ("loss",)),
-    Mistake("softmax unshifted", "losses/softmax", "o - o.max(axis=-1, keepdims=True)", "o", ("loss", "grad_o")),
+    Mistake("softmax unshifted", "losses/softmax", "o - o.max(axis=-1, keepdims=True)", "o.copy()",
+            ("loss", "grad_o")),
     # (B1)–(B3)
     Mistake("weights forgotten at the target", "losses/softmax", "y] -= weights", "y] -= 1", ("grad_o",)),
     Mistake("softmax over the batch", "losses/softmax", "np.divide(exponentials, total, out=exponentials)",
