@@ -25,7 +25,7 @@ from manual_rnn.testing.mistakes.own import FUNCTIONS, formulas_of_own, gives_th
 from manual_rnn.testing.mistakes.right import right_value
 from manual_rnn.testing.mistakes.steps import formulas_of_steps
 from manual_rnn.testing.mistakes.sums import formulas_of_sum
-from manual_rnn.testing.mistakes.terms import Quantities
+from manual_rnn.testing.mistakes.terms import Given, Quantities
 from manual_rnn.testing.problem import Answer, Case, Oracle, Sizes, Spec
 from manual_rnn.testing.scales import previous_states
 
@@ -83,8 +83,26 @@ def explain(cell: Cell, equation: str, observed: Sequence[Observed]) -> Formula 
     if np.mean([np.isfinite(o.ours).mean() for o in observed]) < 0.5:
         return None  # any formula that overflows would fit
     with np.errstate(all="ignore"):
+        if as_coded := _past_the_maps(cell, equation, observed):
+            return as_coded
         all_there_are = chain(simple_formulas(cell, equation, observed), formulas(cell, equation, observed[:1]))
         return next((formula for formula in all_there_are if gives(formula, observed)), None)
+
+
+def _past_the_maps(cell: Cell, equation: str, observed: Sequence[Observed]) -> Formula | None:
+    """Where a state's equation gives the user's wrong numbers as it stands: its one part that is the cell's own code is
+    what comes back past the maps. Any change of the other terms that changes nothing would fit as well."""
+    terms = {**stepwise(cell, _loss_of(observed)), **initial(cell)}.get(equation, [])
+    state = equation.removeprefix("grad_").removesuffix("0")
+    right = right_value(cell, equation, _loss_of(observed)) if terms and state in cell.states else None
+    if right is None or gives_the_right_numbers(right, observed):
+        return None
+    name, returned = symbol(equation), f"{state}_prev"
+    own_terms = [str(term) for term in terms if isinstance(term, Given) and term.carried]
+    words = f"is wrong: {own_terms[0]}" if own_terms else "is missing"
+    sentence = f"{name}: what comes back past the maps, which the cell returns as {returned}, {words}."
+    as_it_is = Formula(sentence if equation != f"grad_{state}0" else _of_start(sentence), right)
+    return as_it_is if gives(as_it_is, observed) else None
 
 
 def shows(observed: Sequence[Observed]) -> bool:
