@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from reference.autodiff import Problem, find_step
+from reference.autodiff import Problem, arrays_of, find_step
 from reference.network import weights_of
 
 
@@ -25,13 +25,15 @@ def truncated_bptt(
     step = find_step(cell)
 
     def oracle(problem: Problem) -> dict[str, np.ndarray]:
+        if problem.get("loss", "softmax") != "softmax":
+            raise ValueError(f"The loss is {problem['loss']!r}; this oracle has the softmax only.")
         T = len(problem["y"])
         counted, cut = np.zeros((T, T), bool), np.zeros((T, T), bool)  # by the block's last step, and by step
         for end in {*range(k1 - 1, T, k1), T - 1}:
             counted[end, end - end % k1 : end + 1] = True
             cut[end, max(end - k2 + 1, 0)] = end - k2 + 1 > 0
         with jax.enable_x64(True):
-            params, initial, x = jax.device_get(_compiled(step, readout_of)(problem, counted, cut))
+            params, initial, x = jax.device_get(_compiled(step, readout_of)(arrays_of(problem), counted, cut))
         return {**params, **{f"{name}0": array for name, array in initial.items()}, "x": x}
 
     return oracle
