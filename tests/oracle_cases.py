@@ -17,6 +17,17 @@ USUAL = Sizes(8, 2, 3, 4, 3)
 NARROW = Sizes(5, 1, 4, 2, 3)
 LONG_CHAOS = Sizes(200, 1, 2, 16, 3)
 NAMES = ("U", "W", "b", "V", "c", "h0", "x")
+"""The variables of a network of one map and one state."""
+
+
+def variables(case: Case) -> tuple[str, ...]:
+    """The names of all that the loss of a case is a function of: parameters, initial states, x."""
+    return (*case.params, *(f"{name}0" for name in case.initial), "x")
+
+
+def means_nothing(cell: Cell, case: Case, name: str) -> bool:
+    """Whether a weight is made of this parameter and is the same whatever it is: A − Aᵀ and v/|v| of one unit."""
+    return case.spec.sizes.n_hidden == 1 and name in {w.of for w in cell.weights}
 
 
 def draw(cell: Cell, family: str = "ordinary", sizes: Sizes = USUAL, *, severity: int = 50, seed: int = 0) -> Case:
@@ -64,4 +75,4 @@ def manual_gradients(cell: Cell, case: Case) -> dict[str, Array]:
 
 def autodiff_gradients(step, case: Case) -> dict[str, Array]:
     _, gradients = autodiff(step)([case.for_oracle()])[0]
-    return {name: gradients[name] for name in NAMES}
+    return {name: gradients[name] for name in variables(case)}

@@ -14,7 +14,12 @@ from types import ModuleType
 import manual_rnn
 
 SOURCE = Path(manual_rnn.__file__).parent
-DERIVATION = ("__init__", "affine", "bptt", "cell", "check", "loss", "readout", "tape", "cells/__init__", "cells/rnn")
+DERIVATION = sorted(
+    path.relative_to(SOURCE).with_suffix("").as_posix()
+    for pattern in ("*.py", "losses/*.py", "cells/__init__.py", "cells/rnn.py")
+    for path in SOURCE.glob(pattern)
+)
+"""What a pass through time may be made of: the modules at the top, the losses, and the one cell."""
 COUNT = itertools.count()
 
 

@@ -36,6 +36,21 @@ def one_hot(case):
     return case.for_oracle()["x"]
 
 
+def initial_gradients(cell):
+    """The names of the gradients of the initial states."""
+    return [f"{name}0" for name in cell.states]
+
+
+def largest_flow(result, names):
+    """The largest gradient of any node of any step."""
+    return max(np.abs(result.node_gradients[name]).max() for name in names)
+
+
+def nodes_of_steps(result):
+    """The names of the nodes that have a row of units at every step: all but the weights that are made."""
+    return [name for name in result.tape if result.tape[name].ndim == 3]
+
+
 def with_tokens(case):
     s = case.spec.sizes
     tokens = np.random.default_rng(case.spec.seed).integers(0, s.n_in, (s.T, s.B))
@@ -113,12 +128,18 @@ def test_float64_is_the_gradient_of_80_bits_but_for_rounding(cell, data):
     ours, truth = run(cell, case, inputs=True), run(cell, case.astype(np.longdouble), inputs=True)
     # An error made anywhere reaches a gradient through the nodes' gradients and what they are multiplied with;
     # where ŷ − 1 cancels, it is an error of the size of the weight.
-    flow = max(np.abs(truth.node_gradients[name]).max() for name in truth.node_gradients)
+    flow = largest_flow(truth, truth.node_gradients)
     flow += np.abs(case.weights).max() * (1 + np.abs(case.params["V"]).sum())
-    size = 1 + max(np.abs(truth.tape["h"]).max(), np.abs(case.initial["h"]).max(), np.abs(one_hot(case)).max())
-    W = 1 + np.abs(case.params["W"]).sum()
+    states = [truth.tape[cell.full(name)] for name in cell.states]
+    size = 1 + max(np.abs(array).max() for array in (*states, *case.initial.values(), one_hot(case)))
+    made = {w.name: truth.tape[w.name] for w in cell.weights}
+    recurrent = {term.weight for m in cell.maps for term in m.terms}
+    W = 1 + sum(np.abs((case.params | made)[name]).sum() for name in recurrent)
+    scale = case.y.size * flow * size * W
+    # What a weight is made of may be short, and the weight not: its gradient is longer by as much.
+    longer = {w.of: 1 + 1 / np.linalg.norm(case.params[w.of], axis=1).min() for w in cell.weights}
     for name, gradient in truth.gradients.items():
-        assert_close(ours.gradients[name], gradient.astype(float), 1000, scale=case.y.size * flow * size * W)
+        assert_close(ours.gradients[name], gradient.astype(float), 1000, scale=scale * longer.get(name, 1))
 
 
 # Inputs
@@ -131,11 +152,13 @@ def test_tokens_are_one_hot_rows(cell, data):
     tokens, dense = run(cell, case, inputs=True), run(cell, case, x=one_hot(case), inputs=True)
     # U x is a column of U either way; ∇U alone is summed in another order.
     assert tokens.loss == dense.loss
+    node_of = {m.U: cell.full(m.node) for m in cell.maps if m.U}
     for name in dense.gradients:
-        if name != "U":
+        if name in node_of:
+            grad_a = np.abs(dense.node_gradients[node_of[name]]).sum(axis=(0, 1)).max()
+            assert_close(tokens.gradients[name], dense.gradients[name], case.y.size, scale=grad_a)
+        else:
             np.testing.assert_array_equal(tokens.gradients[name], dense.gradients[name])
-    grad_a = np.abs(dense.node_gradients["a"]).sum(axis=(0, 1)).max()
-    assert_close(tokens.gradients["U"], dense.gradients["U"], case.y.size, scale=grad_a)
 
 
 @any_cell
@@ -143,9 +166,9 @@ def test_the_gradient_of_the_input_is_given_only_where_it_is_asked_for(cell):
     params = initialise(cell, n_in=3, n_hidden=4, n_out=2)
     x, y = np.ones((5, 2, 3)), np.zeros((5, 2), int)
     without, with_x = loss_and_gradients(cell, params, x, y), loss_and_gradients(cell, params, x, y, inputs=True)
-    assert set(without.gradients) == {*params, "h0"}
+    assert set(without.gradients) == {*params, *initial_gradients(cell)}
     assert "x" not in set(without.node_gradients)
-    assert set(with_x.gradients) == {*params, "h0", "x"}
+    assert set(with_x.gradients) == {*params, *initial_gradients(cell), "x"}
     assert with_x.gradients["x"].shape == x.shape
     for name, gradient in without.gradients.items():
         np.testing.assert_array_equal(gradient, with_x.gradients[name])
@@ -160,11 +183,15 @@ def test_each_gradient_has_the_shape_of_its_variable_at_the_smallest_sizes_too(c
     s = case.spec.sizes
     for name, array in case.params.items():
         assert result.gradients[name].shape == array.shape
-    assert result.gradients["h0"].shape == result.state["h"].shape == (s.B, s.n_hidden)
+    for name in cell.states:
+        assert result.gradients[f"{name}0"].shape == result.state[name].shape == (s.B, s.n_hidden)
     assert result.gradients["x"].shape == (s.T, s.B, s.n_in)
-    for tape in (result.tape, result.node_gradients):
-        assert tape["a"].shape == tape["h"].shape == (s.T, s.B, s.n_hidden)
-        assert tape["o"].shape == (s.T, s.B, s.n_out)
+    assert {cell.full(name) for name in cell.nodes} <= set(result.tape)
+    for name in set(result.tape) - {"loss"}:
+        made = name in {w.name for w in cell.weights}
+        width = s.n_out if name == "o" else s.n_hidden
+        for tape in (result.tape, result.node_gradients):
+            assert tape[name].shape == ((s.n_hidden, s.n_hidden) if made else (s.T, s.B, width)), name
     assert result.tape["loss"].shape == (s.T, s.B)
 
 
@@ -186,17 +213,21 @@ def test_a_state_carried_over_two_windows_is_one_long_pass(cell, data, cut):
     first = run(cell, case, x=case.x[:cut], y=case.y[:cut], weights=case.weights[:cut])
     second = run(cell, case, x=case.x[cut:], y=case.y[cut:], weights=case.weights[cut:], initial=first.state)
     # BLAS may sum in another order for another number of rows, and the difference is carried on.
-    for name in ("a", "h", "o"):
+    for name in nodes_of_steps(whole):
         both = np.concatenate([first.tape[name], second.tape[name]])
         assert_close(both, whole.tape[name], 1e4, scale=1 + np.abs(whole.tape[name]).max())
-    assert_close(second.state["h"], whole.state["h"], 1e4, scale=1 + np.abs(whole.state["h"]).max())
+    for name, state in whole.state.items():
+        assert_close(second.state[name], state, 1e4, scale=1 + np.abs(state).max())
     np.testing.assert_allclose(first.loss + second.loss, whole.loss, rtol=1e-11, atol=1e-11)
 
 
 @any_cell
 @given(data=st.data(), cut=st.integers(1, 6))
 def test_the_gradient_of_the_first_window_continues_with_that_of_the_second_ones_initial_state(cell, data, cut):
-    """∂L/∂h0 of the second window is what the first window's truncated ∇h(cut) lacks."""
+    """∂L/∂h0 of the second window is what the first window's truncated ∇h(cut) lacks.
+
+    Of h alone: a further state's gradient is made of that of h as well, which the first window lacks too.
+    """
     case = data.draw(cases(cell, families=GENTLE[:1], sizes=SHAPES[3:], dtypes=["float64"]))
     whole = run(cell, case)
     first = run(cell, case, x=case.x[:cut], y=case.y[:cut], weights=case.weights[:cut])
@@ -206,6 +237,27 @@ def test_the_gradient_of_the_first_window_continues_with_that_of_the_second_ones
     assert_close(joined, whole.node_gradients["h"][cut - 1], 1e5, scale=scale)
 
 
+@pytest.mark.parametrize("cell", [cell for cell in CELLS if not cell.kinks], ids=lambda cell: cell.name)
+@given(data=st.data(), cut=st.integers(1, 6))
+def test_what_every_state_carries_over_the_cut_is_what_its_gradient_there_says(cell, data, cut):
+    """Along any direction in the initial states: the first window's own loss, and the second's by way of each state."""
+    case = data.draw(cases(cell, families=GENTLE[:1], sizes=SHAPES[3:], dtypes=["float64"]))
+    rng = np.random.default_rng(case.spec.seed)
+    along = {name: rng.standard_normal(array.shape) for name, array in case.initial.items()}
+    moved = {name: array + 1e-200j * along[name] for name, array in case.initial.items()}
+    whole = run(cell, case)
+    params = {name: array.astype(complex) for name, array in case.params.items()}
+    window = {"x": case.x[:cut], "y": case.y[:cut], "weights": case.weights[:cut]}
+    first = run(cell, case, **window, params=params, initial=moved)
+    states = {name: array.real for name, array in first.state.items()}
+    second = run(cell, case, x=case.x[cut:], y=case.y[cut:], weights=case.weights[cut:], initial=states)
+    terms = [(first.gradients[f"{name}0"].real * along[name]).sum() for name in cell.states]
+    terms += [(second.gradients[f"{name}0"] * array.imag / 1e-200).sum() for name, array in first.state.items()]
+    expected = sum((whole.gradients[f"{name}0"] * along[name]).sum() for name in cell.states)
+    flow = largest_flow(whole, nodes_of_steps(whole)) + max(map(abs, terms))
+    assert abs(sum(terms) - expected) <= 1e5 * np.finfo(float).eps * flow
+
+
 @any_cell
 @given(data=st.data())
 def test_a_batch_is_the_sum_of_its_sequences(cell, data):
@@ -213,7 +265,7 @@ def test_a_batch_is_the_sum_of_its_sequences(cell, data):
     whole = run(cell, case, inputs=True)
     alone = [
         run(
-            cell, case, inputs=True, initial={"h": case.initial["h"][i : i + 1]},
+            cell, case, inputs=True, initial={name: array[i : i + 1] for name, array in case.initial.items()},
             **{name: getattr(case, name)[:, i : i + 1] for name in ("x", "y", "weights")},
         )
         for i in range(case.spec.sizes.B)
@@ -222,17 +274,20 @@ def test_a_batch_is_the_sum_of_its_sequences(cell, data):
     for name in case.params:
         scale = sum(np.abs(one.gradients[name]).max() for one in alone)
         assert_close(sum(one.gradients[name] for one in alone), whole.gradients[name], 1e4, scale=scale)
-    for name, axis in (("h0", 0), ("x", 1)):
+    for name, axis in (*((name, 0) for name in initial_gradients(cell)), ("x", 1)):
         joined = np.concatenate([one.gradients[name] for one in alone], axis=axis)
         assert_close(joined, whole.gradients[name], 1e4)
 
 
-def test_without_an_initial_state_the_walk_starts_from_zeros():
-    params = initialise(RNN, n_in=3, n_hidden=4, n_out=2)
+@any_cell
+def test_without_an_initial_state_the_walk_starts_from_zeros(cell):
+    params = initialise(cell, n_in=3, n_hidden=4, n_out=2)
     x, y = np.ones((5, 2, 3)), np.zeros((5, 2), int)
-    zeros = zero_state(RNN, params, 2)
-    assert zeros["h"].dtype == np.float64
-    assert_same(loss_and_gradients(RNN, params, x, y), loss_and_gradients(RNN, params, x, y, initial=zeros))
+    zeros = zero_state(cell, params, 2)
+    assert {name: (array.shape, array.dtype) for name, array in zeros.items()} == dict.fromkeys(
+        cell.states, ((2, 4), np.float64)
+    )
+    assert_same(loss_and_gradients(cell, params, x, y), loss_and_gradients(cell, params, x, y, initial=zeros))
 
 
 # Reductions and weights
@@ -281,11 +336,12 @@ def test_steps_after_the_last_loss_change_no_gradient(cell, data, seen):
     weights = np.where(np.arange(len(case.y))[:, None] < seen, 1.0, 0.0) * np.ones(case.y.shape)
     masked = run(cell, case, weights=weights, inputs=True)
     short = run(cell, case, x=case.x[:seen], y=case.y[:seen], weights=weights[:seen], inputs=True)
-    for name in ("h", "a", "o"):
-        assert (masked.node_gradients[name][seen:] == 0).all()
+    for name in nodes_of_steps(masked):
+        assert (masked.node_gradients[name][seen:] == 0).all(), name
     assert (masked.gradients["x"][seen:] == 0).all()
-    for name in (*case.params, "h0"):
-        scale = np.abs(short.node_gradients["h"]).max() + np.abs(short.gradients[name]).max()
+    flow = largest_flow(short, nodes_of_steps(short))
+    for name in (*case.params, *initial_gradients(cell)):
+        scale = flow + np.abs(short.gradients[name]).max()
         assert_close(masked.gradients[name], short.gradients[name], 1e5, scale=scale)
 
 
@@ -300,17 +356,19 @@ def test_the_gradient_is_the_complex_step_of_the_loss_along_any_direction(cell, 
     case = data.draw(cases(cell, families=["ordinary"], sizes=SHAPES, dtypes=["float64"]))
     case = dataclasses.replace(case, x=one_hot(case)).astype(dtype)
     rng = np.random.default_rng(case.spec.seed)
-    at = {**case.params, "h0": case.initial["h"], "x": case.x}
+    at = {**case.params, **{f"{name}0": array for name, array in case.initial.items()}, "x": case.x}
     along = {name: rng.standard_normal(array.shape).astype(dtype) for name, array in at.items()}
     step = dtype(1e-200)
     moved = {name: at[name] + 1j * (step * along[name]) for name in at}
     gradients = run(cell, case, inputs=True).gradients
     params = {name: moved[name] for name in case.params}
-    complex_run = run(cell, case, params=params, x=moved["x"], initial={"h": moved["h0"]})
+    initial = {name: moved[f"{name}0"] for name in cell.states}
+    complex_run = run(cell, case, params=params, x=moved["x"], initial=initial)
     ours = sum((gradients[name] * along[name]).sum() for name in at)
     terms = sum(np.abs(gradients[name] * along[name]).sum() for name in at)
     truth = complex_run.tape["loss"].sum().imag / step
-    grown = np.abs(complex_run.node_gradients["h"]).max() + np.abs(complex_run.tape["h"]).max()
+    steps = nodes_of_steps(complex_run)
+    grown = largest_flow(complex_run, steps) + max(np.abs(complex_run.tape[name]).max() for name in steps)
     assert type(ours) is type(truth) is dtype
     assert abs(truth - ours) <= 64 * np.finfo(dtype).eps * (terms + grown)
 
@@ -327,7 +385,7 @@ def test_nothing_that_was_handed_in_is_changed_or_shared(cell, tokens):
         "params": params,
         "x": rng.integers(0, 3, (5, 2)) if tokens else rng.standard_normal((5, 2, 3)),
         "y": rng.integers(0, 2, (5, 2)),
-        "initial": {"h": rng.standard_normal((2, 4))},
+        "initial": {name: rng.standard_normal((2, 4)) for name in cell.states},
         "weights": rng.standard_normal((5, 2)),
     }
     before = copy.deepcopy(given_)

@@ -5,10 +5,16 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from manual_rnn import cells
 from manual_rnn.cli.app import main
+from manual_rnn.evaluation import last_ids, mean_nats
+from manual_rnn.runs import load
+from manual_rnn.text import split
 
 TINY = ["--hidden", "8", "--seq-len", "5", "--batch", "2", "--eval-every", "4"]
 
@@ -64,6 +70,46 @@ def test_the_default_text_trains(capsys, out):
     assert json.loads((out / "config.json").read_text())["text"]["source"] == "pydoc_data.topics"
 
 
+@pytest.mark.parametrize("cell", cells.names())
+def test_every_cell_trains_samples_and_is_read_again_as_it_was(capsys, text, out, cell):
+    code, stdout, _ = told(capsys, "train", text, "--out", out, "--steps", 30, "--cell", cell, "--json", *TINY)
+    assert code == 0
+    run = load(out)
+    assert run.cell is cells.get(cell)
+    ids = run.vocabulary.encode(Path(text).read_text())
+    again = mean_nats(run.cell, run.params, *last_ids(ids, len(ids) - len(split(ids)[0])))
+    assert again == pytest.approx(json.loads(stdout)["val_nats"], rel=1e-6)  # the GRU's two biases are read apart
+    code, stdout, stderr = told(capsys, "sample", out, "--length", 20)
+    assert (code, stderr, len(stdout)) == (0, "", 20)
+
+
+@pytest.mark.parametrize(
+    ("cell", "options", "kept"),
+    [
+        ("lstm", ["--forget-bias", 1], {"init": None, "forget_bias": 1.0, "chrono": None}),
+        ("gru", ["--chrono", 30, "--init", "orthogonal"], {"init": "orthogonal", "forget_bias": None, "chrono": 30}),
+        ("rnn", ["--init", "sparse"], {"init": "sparse"}),
+        ("rnn_relu", ["--init", "identity"], {"init": "identity"}),
+    ],
+)
+def test_the_start_is_what_was_told_and_is_kept_in_the_config(capsys, text, out, cell, options, kept):
+    given = ["train", text, "--out", out, "--cell", cell, *options, "--steps", 1, "--lr", 1e-30, "--dtype", "float64"]
+    assert told(capsys, *given, *TINY)[0] == 0
+    recorded = json.loads((out / "config.json").read_text())["options"]
+    assert kept.items() <= recorded.items()
+    params, keep = load(out).params, cells.get(cell).keep  # as at the start: an update of 1e-30 rounds away
+    match kept:
+        case {"forget_bias": 1.0}:
+            np.testing.assert_array_equal(params[keep], 1)
+        case {"chrono": 30}:
+            assert (params[keep] > 0).all()
+            np.testing.assert_allclose(params["W_n"].T @ params["W_n"], np.eye(8), atol=1e-14)
+        case {"init": "sparse"}:
+            assert np.abs(np.linalg.eigvals(params["W"])).max() == pytest.approx(0.95)
+        case {"init": "identity"}:
+            np.testing.assert_allclose(params["W"], np.eye(8), atol=1e-29)
+
+
 def test_the_same_seed_gives_the_same_weights(capsys, text, tmp_path):
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         assert told(capsys, "train", text, "--out", tmp_path / name, "--steps", 5, "--seed", seed, *TINY)[0] == 0
@@ -107,7 +153,9 @@ def test_an_existing_run_is_kept_unless_told_otherwise(capsys, text, out):
     [
         ["--lr", "0"], ["--lr", "much"], ["--hidden", "0"], ["--clip", "-1"], ["--optimizer", "magic"],
         ["--cell", "gpt"], ["--dtype", "float16"], ["--steps", "5", "--seconds", "5"], ["--seed", "-1"],
-        ["--colour", "red"],
+        ["--colour", "red"], ["--init", "magic"], ["--forget-bias", "1"], ["--chrono", "20"],
+        ["--forget-bias", "nan", "--cell", "lstm"], ["--chrono", "1", "--cell", "gru"],
+        ["--init", "glorot", "--cell", "rnn_orthogonal"], ["--forget-bias", "1", "--chrono", "9", "--cell", "lstm"],
     ],
 )
 def test_usage_errors_end_with_two_and_make_no_folder(capsys, text, out, arguments):

@@ -12,10 +12,21 @@ from manual_rnn.testing.oracles.analytic import not_analytic
 from manual_rnn.testing.oracles.complex_step import complex_step
 from manual_rnn.testing.oracles.estimate import norm, widest_dtype
 from manual_rnn.testing.scales import natural_scales
-from oracle_cases import NAMES, SMALL, autodiff_gradients, chaotic, draw, manual_gradients, vanished, well_conditioned
+from oracle_cases import (
+    SMALL,
+    autodiff_gradients,
+    chaotic,
+    draw,
+    manual_gradients,
+    means_nothing,
+    vanished,
+    variables,
+    well_conditioned,
+)
 from reference import autodiff
 
 RNN, RELU = cells.get("rnn"), cells.get("rnn_relu")
+ANALYTIC = [name for name in cells.names() if not cells.get(name).kinks]
 WIDE = widest_dtype() != np.float64
 
 
@@ -25,18 +36,21 @@ def assert_agree(estimates, truth, relative):
         assert norm(estimate.value - truth[name]) <= relative * norm(truth[name]), name
 
 
-@pytest.mark.parametrize("name", ["rnn", "rnn_identity"])
+@pytest.mark.parametrize("name", ANALYTIC)
 def test_agrees_with_autodiff_on_well_conditioned_cases(name):
-    @settings(deadline=None, max_examples=12)
+    @settings(deadline=None, max_examples=12 if len(cells.get(name).maps) == 1 else 4)
     @given(well_conditioned(name))
     def holds(case):
         estimates = complex_step(cells.get(name), case)
-        assert list(estimates) == list(NAMES)
+        assert tuple(estimates) == variables(case)
         # Autodiff's own rounding: 1e-12 is a fair demand of right float64 code on a well-conditioned case, but for
         # what cancels in a single unit: there the terms' magnitudes are what rounding goes by.
         ((nodes, truth),) = autodiff(name)([case.for_oracle()])
         scales = natural_scales(cells.get(name), case, (nodes, truth))[1]
         for key, estimate in estimates.items():
+            if means_nothing(cells.get(name), case, key):
+                assert "zero, or too small" in estimate.cannot_decide
+                continue
             assert not estimate.cannot_decide, (key, estimate.cannot_decide)
             rounding = 64 * np.finfo(np.float64).eps * norm(scales[key].of)
             assert norm(estimate.value - truth[key]) <= 1e-12 * norm(truth[key]) + rounding, key
@@ -103,7 +117,7 @@ def test_a_cell_that_calls_what_is_not_analytic_is_declined_though_it_declares_n
 
 
 def test_analytic_cells_are_known_as_such():
-    assert not_analytic(RNN) == not_analytic(cells.get("rnn_identity")) == []
+    assert {name: not_analytic(cells.get(name)) for name in ANALYTIC} == {name: [] for name in ANALYTIC}
     logistic = dataclasses.replace(RNN, forward=lambda node, prev, tap: {"h": 1 / (1 + np.exp(-node.a)) + prev.h * 0.5})
     assert not_analytic(logistic) == []
 

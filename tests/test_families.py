@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from manual_rnn import cells
 from manual_rnn.bptt import loss_and_gradients
+from manual_rnn.cell import parameter_shapes
+from manual_rnn.check import check_problem
 from manual_rnn.testing import Sizes, Spec
 from manual_rnn.testing.families import FAMILIES, OF_KINKS, build, families_for
 from manual_rnn.testing.strategies import POOL, pool_for
@@ -47,19 +49,26 @@ def test_the_families_are_those_of_the_design():
 @pytest.mark.parametrize("family", FAMILIES)
 @given(data=st.data())
 def test_the_same_spec_gives_the_same_bits_in_arrays_that_fit(family, data):
+    cell = data.draw(st.sampled_from([c for c in map(cells.get, cells.names()) if family in families_for(c)]))
     sizes = data.draw(st.sampled_from(list(pool_for(family))))
     drawn = spec(
         family, data.draw(st.integers(0, 100)), sizes=sizes, dtype=data.draw(st.sampled_from(["float32", "float64"])),
         seed=data.draw(st.integers(0, 2**32 - 1)),
     )  # fmt: skip
-    first, second = build(RELU, drawn), build(RELU, drawn)
-    arrays, again = ({**c.params, **c.initial, "x": c.x, "y": c.y, "weights": c.weights} for c in (first, second))
+    first, second = build(cell, drawn), build(cell, drawn)
+    s = first.spec.sizes
+    shapes = parameter_shapes(cell, n_in=s.n_in, n_hidden=s.n_hidden, n_out=s.n_out)
+    assert {name: array.shape for name, array in first.params.items()} == shapes
+    assert {name: array.shape for name, array in first.initial.items()} == dict.fromkeys(cell.states, (s.B, s.n_hidden))
+    arrays, again = (
+        {**c.params, **{f"{n}0": a for n, a in c.initial.items()}, "x": c.x, "y": c.y, "weights": c.weights}
+        for c in (first, second)
+    )
     for name, array in arrays.items():
         np.testing.assert_array_equal(array, again[name], strict=True)
         assert np.isfinite(array).all()
         assert array.dtype == (np.int64 if name == "y" or (name == "x" and array.ndim == 2) else drawn.dtype)
-    with np.errstate(all="ignore"):  # what it raises otherwise is what is tested: shapes, ids, numbers
-        loss_and_gradients(RELU, first.params, first.x, first.y, weights=first.weights, initial=first.initial)
+    check_problem(cell, first.params, first.x, first.y, first.initial, first.weights)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -108,6 +117,25 @@ def test_vanished_reaches_1e_280_and_underflow():
     assert (np.diff(np.log10(np.maximum(exponents, 1e-330))) <= 0).all()
 
 
+@pytest.mark.parametrize("name", [name for name in cells.names() if not cells.get(name).weights])
+def test_vanished_falls_in_every_cell_through_every_state_alike(name):
+    """What a gate keeps falls as fast as what goes through the maps: by 75 decades for each quarter of the way."""
+    cell = cells.get(name)
+    for severity in (0, 25, 50, 75, 100):
+        _, result = solved(cell, "vanished", severity)
+        assert largest(result.node_gradients["h"][-1]) > 1e-2, "only the way back makes it small"
+        for state in cell.states:
+            fallen = -np.log10(largest(result.gradients[f"{state}0"]))
+            assert abs(fallen - 15 - 3 * severity) < 3, (state, severity)
+
+
+@pytest.mark.parametrize("name", ["rnn_orthogonal", "antisymmetric_rnn"])
+def test_in_a_cell_whose_weight_is_made_so_that_nothing_vanishes_nothing_does(name):
+    for severity in (0, 50, 100):
+        _, result = solved(cells.get(name), "vanished", severity)
+        assert largest(result.gradients["h0"]) > 1e-3
+
+
 def test_vanished_falls_through_the_decades_of_float32_in_float32():
     sizes = [largest(solved(RNN, "vanished", s, dtype="float32")[1].gradients["h0"]) for s in (0, 30, 60, 90)]
     assert sizes[0] > 1e-6
@@ -120,8 +148,10 @@ def test_vanished_at_few_steps_is_small_by_the_readout():
     assert 0 < largest(result.gradients["W"]) < 1e-200
 
 
-@pytest.mark.parametrize("cell", [RNN, LINEAR], ids=["rnn", "rnn_identity"])
-def test_exploding_exceeds_1e100_and_stays_finite(cell):
+@pytest.mark.parametrize("name", ["rnn", "rnn_identity", "lstm", "lstm_peephole", "gru", "gru_reset_before"])
+def test_exploding_exceeds_1e100_and_stays_finite(name):
+    """Not with a weight that is orthogonal; nor in minimalRNN, whose map goes into h in proportion to h itself."""
+    cell = cells.get(name)
     _, result = solved(cell, "exploding", 90)
     assert largest(result.gradients["h0"]) > 1e100
     assert all(np.isfinite(gradient).all() for gradient in result.gradients.values())

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given, settings
 
 from manual_rnn import cells
-from oracle_cases import NAMES, USUAL, autodiff_gradients, draw, manual_gradients, vanished, well_conditioned
+from oracle_cases import (
+    NAMES,
+    USUAL,
+    autodiff_gradients,
+    draw,
+    manual_gradients,
+    vanished,
+    variables,
+    well_conditioned,
+)
 from reference.forward_mode import forward_mode
 
 RNN = cells.get("rnn")
@@ -15,11 +24,11 @@ RNN = cells.get("rnn")
 
 def directions(case, n=4, seed=0):
     rng = np.random.default_rng(seed)
-    arrays = {**case.params, "h0": case.initial["h"], "x": case.x}
+    arrays = {**case.params, **{f"{name}0": array for name, array in case.initial.items()}, "x": case.x}
     return [{name: rng.standard_normal(array.shape) for name, array in arrays.items()} for _ in range(n)]
 
 
-@pytest.mark.parametrize("name", ["rnn", "rnn_relu", "rnn_identity"])
+@pytest.mark.parametrize("name", cells.names())
 def test_agrees_with_the_gradient_along_random_directions(name):
     @settings(deadline=None, max_examples=10)
     @given(well_conditioned(name).filter(lambda case: case.spec.sizes == USUAL))
@@ -28,7 +37,7 @@ def test_agrees_with_the_gradient_along_random_directions(name):
         derivatives = forward_mode(name)(case.for_oracle(), along)
         for gradients in (autodiff_gradients(name, case), manual_gradients(cells.get(name), case)):
             for direction, derivative in zip(along, derivatives, strict=True):
-                terms = np.concatenate([(gradients[v] * direction[v]).ravel() for v in NAMES])
+                terms = np.concatenate([(gradients[v] * direction[v]).ravel() for v in variables(case)])
                 # The sum may cancel, so what its rounding is in proportion to is the sum of the magnitudes.
                 assert abs(derivative - terms.sum()) <= 1e-13 * np.abs(terms).sum()
 

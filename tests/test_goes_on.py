@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from manual_rnn import Cell, bptt, cells, loss, readout
+from manual_rnn import Cell, bptt, cells, readout
+from manual_rnn.losses import softmax
 from manual_rnn.tape import Tape
 from manual_rnn.testing import verify
 from manual_rnn.testing.goes_on import check_that_it_goes_on
@@ -19,8 +20,8 @@ def own_forward(cell, params, x, y, weights, initial, *, inputs, tape, grads):
     own = Tape(len(x))
     bptt.forward_and_backward(cell, params, x, y, weights, initial, inputs=inputs, tape=own, grads=Tape(len(x)))
     tell(tape, own, ("a", "h"), initial)
-    _, y_hat = loss.forward(tape["o"], y, weights)
-    grad_o = grads.tap_all("o", loss.backward(y_hat, y, weights))
+    _, y_hat = softmax.forward(tape["o"], y, weights)
+    grad_o = grads.tap_all("o", softmax.backward(y_hat, y, weights))
     from_readout = readout.backward(params["V"], tape["h"], grad_o, grads.tap_all)
     bptt.go_back(cell, params, x, tape, from_readout, grads, inputs=inputs)
 

@@ -37,7 +37,7 @@ def test_every_cell_and_reduction(name, reduction):
         assert norms.state == state
         assert norms.log_norm.shape == (13, 3)
         assert (norms.step + norms.lag == 12).all()
-        plain = np.linalg.norm(result.node_gradients[state], axis=-1)
+        plain = np.linalg.norm(result.node_gradients[cell.full(state)], axis=-1)
         np.testing.assert_allclose(np.exp(norms.log_norm[1:]), plain, rtol=1e-13)
         np.testing.assert_allclose(np.exp(norms.log_norm[0]), np.linalg.norm(result.gradients[f"{state}0"], axis=-1))
         assert (norms.by_lag[0] == norms.log_norm[-1]).all()

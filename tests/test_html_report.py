@@ -18,7 +18,7 @@ from manual_rnn.cli.app import main
 from manual_rnn.formulas import formula
 from manual_rnn.html_report import check_place, render, write
 from manual_rnn.html_report.heat_map import rows
-from manual_rnn.html_report.mathml import equation, mathml
+from manual_rnn.html_report.mathml import mathml
 from manual_rnn.testing import Sizes, Spec, judge
 from manual_rnn.testing.profile import COLUMNS
 from mistakes import MISTAKES
@@ -175,13 +175,6 @@ def test_the_formulas_are_those_of_the_derivation():
     derivation = re.sub(r"[&\s]", "", cells.rnn.__doc__)
     for name in EQUATIONS:
         assert re.sub(r"\s", "", formula(RNN, name)) in derivation, name
-
-
-@pytest.mark.parametrize("name", cells.names())
-def test_every_equation_of_a_built_in_cell_is_set_as_mathematics(name):
-    cell = cells.get(name)
-    for one in EQUATIONS:
-        assert "<code>" not in equation(formula(cell, one))
 
 
 def test_a_carried_gradient_is_not_written_down_where_a_term_of_it_is_the_cells_own():

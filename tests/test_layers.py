@@ -6,11 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import manual_rnn
 import reference
 from manual_rnn import cells
+from reference import autodiff
+from reference.network import weights_of
 
 MANUAL = Path(manual_rnn.__file__).parent
 REFERENCE = Path(reference.__file__).parent
@@ -62,10 +65,20 @@ def without_partner(cell_files, steps):
         yield f"{here} has no partner {there}" if name in cell_files else f"{there} has no partner {here}"
 
 
-def steps_of(file):
-    """The public functions that a file defines."""
+STEP = ["p", "prev", "x", "tap"]
+"""What a step is told by; a function from parameters to made weights takes ``p`` alone."""
+
+
+def functions_of(file):
+    """The public functions that a file defines, each with the names of its arguments."""
     body = ast.parse(file.read_text(encoding="utf-8")).body
-    return {node.name for node in body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")}
+    functions = [node for node in body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")]
+    return {function.name: [argument.arg for argument in function.args.args] for function in functions}
+
+
+def steps_of(file):
+    """The steps that a file defines."""
+    return {name for name, arguments in functions_of(file).items() if arguments == STEP}
 
 
 def test_importing_the_package_loads_nothing_heavy():
@@ -123,6 +136,22 @@ def test_a_meeting_elsewhere_is_found_and_named(tmp_path, file, line):
 def test_every_cell_has_its_partner():
     assert set(cells.names()) == {file.stem for file in (MANUAL / "cells").glob("*.py")} - {"__init__"}
     assert list(without_partner(cells.names(), steps_of(REFERENCE / "cells.py"))) == []
+
+
+def test_every_function_of_the_partners_is_a_step_or_makes_the_weights_of_one():
+    """So that no step can be left out above by the names of its arguments."""
+    others = {n: a for n, a in functions_of(REFERENCE / "cells.py").items() if a != STEP and n != "made_of"}
+    made = {f"{name}_weights" for name in cells.names() if cells.get(name).weights}
+    assert others == {name: ["p"] for name in made}
+
+
+@pytest.mark.parametrize("name", cells.names())
+def test_a_cell_and_its_partner_make_the_same_weights(name):
+    cell, p = cells.get(name), np.random.default_rng(0).standard_normal((3, 3)).astype(np.float32)
+    theirs = weights_of(autodiff(name).step, {w.of: p for w in cell.weights})
+    assert set(theirs) == {w.name for w in cell.weights}
+    for w in cell.weights:
+        np.testing.assert_allclose(w.forward(p), theirs[w.name], atol=1e-6)
 
 
 def test_a_cell_without_its_partner_is_told_by_both_paths():

@@ -1,9 +1,10 @@
 """What is said of code that is wrong: the mistake that was made, in words, and nothing where nothing fits."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from manual_rnn import cells
+from manual_rnn import Cell, cells
 from manual_rnn.testing import Sizes, Spec, judge
 from manual_rnn.testing.diagnosis import diagnose
 from manual_rnn.testing.mistakes.explain import explain, observe
@@ -52,6 +53,41 @@ def test_every_planted_mistake_is_put_in_words(mistake, tmp_path):
         sentences = diagnose(cell, autodiff("rnn"), tally, manual=manual)
     assert not any(sentence.startswith("No single mistake") for sentence in sentences)
     assert OF_TIME_AND_OVERFLOW.get(mistake.what, sentences[0]) in sentences
+
+
+LEAK = 0.25
+
+
+def leaky(p, prev, x, tap):
+    a = tap("a", p["W"] @ prev["h"] + p["U"] @ x + p["b"])
+    s = tap("s", jnp.tanh(a))
+    return {"h": tap("h", (1 - LEAK) * prev["h"] + LEAK * s)}
+
+
+def leaky_forward(node, prev, tap):
+    s = tap("s", np.tanh(node.a))
+    return {"h": tap("h", (1 - LEAK) * prev.h + LEAK * s)}
+
+
+def leaky_backward(way):
+    def backward(node, prev, grad, tap):
+        grad_s = tap("s", LEAK * grad.h)
+        return {"a": tap("a", (1 - node.s**2) * grad_s)} | way(grad)
+
+    return backward
+
+
+@pytest.mark.parametrize(("way", "words"), [
+    (lambda grad: {}, "which the cell returns as h_prev, is missing."),
+    (lambda grad: {"h_prev": LEAK * grad.h}, "which the cell returns as h_prev, is wrong: "),
+])  # fmt: skip
+def test_what_comes_back_past_the_maps_is_not_taken_for_a_mistake_in_what_comes_through_them(way, words):
+    cell = Cell("leaky", leaky_forward, leaky_backward(way))
+    observed = observe(cell, autodiff(leaky))
+    for equation in ("grad_h", "grad_h0"):
+        assert words in explain(cell, equation, observed[equation]).sentence
+    right = Cell("leaky", leaky_forward, leaky_backward(lambda grad: {"h_prev": (1 - LEAK) * grad.h}))
+    assert explain(right, "grad_h", observe(right, autodiff(leaky))["grad_h"]) is None
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf])

@@ -5,7 +5,8 @@
 
 from manual_rnn import cells
 from manual_rnn.bptt import Result, loss_and_gradients
-from manual_rnn.cell import Affine, Cell, initialise
+from manual_rnn.cell import Affine, Cell
+from manual_rnn.initialisation import initialise
 
 __all__ = ["Affine", "Cell", "Result", "__version__", "cells", "initialise", "loss_and_gradients"]
 

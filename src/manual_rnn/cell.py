@@ -30,21 +30,64 @@ Backward = Callable[[Nodes, Nodes, Nodes, Tap], dict[str, Array]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Affine:
-    """The declaration of one affine map, node = W state(t−1) + U x(t) + b, by the names of its parts.
+class Term:
+    """One product in an affine map with what the network itself has made: W h(t−1), W rh(t), p ∘ c(t)."""
 
-    Shapes: W (n_hidden, n_hidden), U (n_hidden, n_in), b (n_hidden,).
+    weight: str
+    """The name of the matrix (n_hidden, n_hidden), or of the vector (n_hidden,) of a product by element."""
+    of: str
+    """What it is taken of: a state of the step before, or with ``now`` any node of this step."""
+    now: bool = False
+    diagonal: bool = False
+    """Whether the product goes by element, as in a peephole."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Affine:
+    """The declaration of one affine map, node = W of(t−1) + U x(t) + b and more, by the names of its parts.
+
+    Shapes: W (n_hidden, n_hidden), U (n_hidden, n_in), b (n_hidden,). A part that is None is not there.
     """
 
     node: str = "a"
-    W: str = "W"
-    U: str = "U"
-    b: str = "b"
-    state: str = "h"
+    W: str | None = "W"
+    U: str | None = "U"
+    b: str | None = "b"
+    of: str = "h"
+    """What W is taken of: a state of the step before, or with ``now`` a node of this step."""
+    now: bool = False
+    more: tuple[Term, ...] = ()
+    """Further products that are added: a peephole, a second matrix."""
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """All products with what the network itself has made."""
+        first = () if self.W is None else (Term(weight=self.W, of=self.of, now=self.now),)
+        return first + self.more
+
+    @property
+    def waits_for(self) -> str | None:
+        """The node of this step without which the map cannot be computed; None: it can from the start."""
+        return next((term.of for term in self.terms if term.now), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Derived:
+    """A weight that is a function of parameters, W = A − Aᵀ say, with the derivative of that function by hand."""
+
+    name: str
+    of: str
+    """The parameter that it is made of, a matrix (n_hidden, n_hidden)."""
+    forward: Callable[[Array], Array]
+    """The weight from the parameter."""
+    backward: Callable[[Array, Array, Array], Array]
+    """The parameter's gradient from the parameter, the weight, and the weight's gradient."""
+    start: Callable[[np.random.Generator, int, float], Array] | None = None
+    """The parameter at the start, (n_hidden, n_hidden), from a generator, n_hidden and the gain; None: Gaussian."""
 
 
 OF_THE_NETWORK = ("x", "o", "loss", "V", "c")
-"""Names that mean something around every cell, so that none may have them for a node, a state or a parameter."""
+"""Names that mean something around every cell: no parameter may have them, and a node that has is cell.o, cell.c."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +95,15 @@ class Cell:
     """One recurrent cell: its name, one step forward, one step backward, and what it declares.
 
     ``forward(node, prev, tap)`` gets the affine maps of step t as ``node.a`` and the states of step t−1 as
-    ``prev.h``; it returns the states of step t by name.
+    ``prev.h``; it returns the states of step t by name. A map of a node of this step is there as soon as that node
+    has been tapped.
 
-    ``backward(node, prev, grad, tap)`` gets every node of the step, the previous states, and ``grad.h`` =
-    ∇h(t), the total gradient of each state; it returns the gradient of each affine map by the map's name and,
-    where a state of step t−1 enters other than through a map, its direct gradient as ``"h_prev"``.
+    ``backward(node, prev, grad, tap)`` gets every node of the step, the previous states, and what has come to each
+    state from above and from step t+1: ``grad.h`` for the first state is ∇h(t), the total gradient, as nothing else
+    in the step is made of it. The total gradient of any further state the cell completes and taps itself. Where a
+    map takes a node of this step, its part of that node's gradient is in ``grad`` as soon as the gradient of the map
+    has been tapped. It returns the gradient of each affine map by the map's name and, where a state of step t−1
+    enters other than through a map, its direct gradient as ``"h_prev"``.
 
     All its arrays are ``(..., n_hidden)`` and all its operations go by element, so one code serves one step
     and all steps at once.
@@ -67,7 +114,13 @@ class Cell:
     backward: Backward
     maps: tuple[Affine, ...] = (Affine(),)
     states: tuple[str, ...] = ("h",)
-    """The states carried from step to step; the readout sees the first."""
+    """The states carried from step to step. The readout sees the first, of which nothing else in its step is made."""
+    weights: tuple[Derived, ...] = ()
+    """The weights of maps that are no parameters but made of them."""
+    keep: str | None = None
+    """The bias of the gate that keeps the state of the step before: the forget gate's, or the update gate's."""
+    write: str | None = None
+    """The bias of the gate that writes, where that is not the same gate: the input gate's of an LSTM."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """The number in the derivation of each equation that is the cell's own: ``{"h": "F2", "grad_a": "B5"}``."""
     kinks: tuple[str, ...] = ()
@@ -80,48 +133,64 @@ class Cell:
     """The cell's partner, one pure step in JAX; None: the function of the same name in ``reference.cells``."""
 
     def __post_init__(self) -> None:
-        own = [name for m in self.maps for name in (m.node, m.W, m.U, m.b)]
-        names = own + [name for name in self.states if name not in {m.node for m in self.maps}]
-        taken = {name for name in names if name in OF_THE_NETWORK or names.count(name) > 1}
+        weights = [*(n for m in self.maps for n in (*(term.weight for term in m.terms), m.U, m.b) if n)]
+        weights += [w.of for w in self.weights]
+        nodes = [m.node for m in self.maps]
+        nodes += [name for name in self.states if name not in nodes]
+        names = weights + nodes
+        taken = {n for n in weights if n in OF_THE_NETWORK} | {n for n in names if names.count(n) > 1}
         if taken:
             raise ValueError(
                 f"The cell {self.name!r} has the names {', '.join(sorted(taken))} twice, or for something else than "
                 f"the network around it: {', '.join(OF_THE_NETWORK)} are the input, the logits, the loss, V and c."
             )
+        if not any(m.U for m in self.maps):
+            raise ValueError(f"The cell {self.name!r} has no map with a U: it never sees its input.")
+        for m in self.maps:
+            before = [term.of for term in m.terms if not term.now and term.of not in self.states]
+            if before or len({term.of for term in m.terms if term.now}) > 1:
+                raise ValueError(
+                    f"The map {m.node!r} of the cell {self.name!r} takes {', '.join(before) or 'two nodes of its step'}"
+                    f"; it may take states of the step before ({', '.join(self.states)}) and one node of its own step."
+                )
 
     @property
     def nodes(self) -> tuple[str, ...]:
         """The maps' nodes, then the states: what every cell has."""
         return tuple(m.node for m in self.maps) + self.states
 
+    def full(self, name: str) -> str:
+        """The name of one of the cell's nodes on a network's tape."""
+        return f"{PREFIX}{name}" if name in OF_THE_NETWORK else name
+
+    def own(self, name: str) -> str | None:
+        """The cell's name of a node on a network's tape; None where the node is not the cell's."""
+        if name.startswith(PREFIX):
+            return name.removeprefix(PREFIX)
+        return None if name in OF_THE_NETWORK or name in {w.name for w in self.weights} else name
+
+
+PREFIX = "cell."
+
 
 def parameter_shapes(cell: Cell, *, n_in: int, n_hidden: int, n_out: int) -> dict[str, tuple[int, ...]]:
     """The name and shape of each parameter of a network made of ``cell`` and a readout."""
     shapes: dict[str, tuple[int, ...]] = {}
     for m in cell.maps:
-        shapes |= {m.U: (n_hidden, n_in), m.W: (n_hidden, n_hidden), m.b: (n_hidden,)}
+        shapes |= {m.U: (n_hidden, n_in)} if m.U else {}
+        shapes |= {term.weight: (n_hidden,) if term.diagonal else (n_hidden, n_hidden) for term in m.terms}
+        shapes |= {m.b: (n_hidden,)} if m.b else {}
+    for w in cell.weights:
+        shapes = {w.of if name == w.name else name: shape for name, shape in shapes.items()}
     return shapes | {"V": (n_out, n_hidden), "c": (n_out,)}
 
 
-def initialise(
-    cell: Cell,
-    *,
-    n_in: int,
-    n_hidden: int,
-    n_out: int,
-    seed: int | np.random.Generator = 0,
-    gain: float = 1.0,
-    dtype: npt.DTypeLike = np.float64,
-) -> dict[str, Array]:
-    r"""Matrices at random, biases at zero: the first of the six steps.
+def of_input(cell: Cell) -> str:
+    """The name of a matrix that is taken of the input, the first that there is."""
+    return next(m.U for m in cell.maps if m.U)
 
-    Each entry of a matrix is drawn from $N(0, g^2/n)$, n being the width of its input and g the ``gain``, so
-    that a product keeps the size of what goes in (Sompolinsky, Crisanti, Sommers 1988, for W).
-    """
-    rng = np.random.default_rng(seed)
-    shapes = parameter_shapes(cell, n_in=n_in, n_hidden=n_hidden, n_out=n_out)
 
-    def draw(shape: tuple[int, ...]) -> Array:
-        return gain / np.sqrt(shape[1]) * rng.standard_normal(shape) if len(shape) == 2 else np.zeros(shape)
-
-    return {name: draw(shape).astype(dtype) for name, shape in shapes.items()}
+def widths(cell: Cell, params: Mapping[str, Array]) -> tuple[int, int, int]:
+    """(n_in, n_hidden, n_out) of parameters that fit together."""
+    n_hidden, n_in = params[of_input(cell)].shape
+    return n_in, n_hidden, len(params["V"])

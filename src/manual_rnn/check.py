@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from manual_rnn import affine
-from manual_rnn.cell import Array, Cell, parameter_shapes
+from manual_rnn import affine, losses
+from manual_rnn.cell import Array, Cell, of_input, parameter_shapes, widths
 
 
 def check_parameters(cell: Cell, params: Mapping[str, Array]) -> tuple[int, int, int]:
@@ -25,18 +25,16 @@ def check_parameters(cell: Cell, params: Mapping[str, Array]) -> tuple[int, int,
         )
     for name in wanted:
         _check_array(name, params[name])
-    first = params[cell.maps[0].U]
-    V = params["V"]
-    for name, array, meaning in ((cell.maps[0].U, first, "(n_hidden, n_in)"), ("V", V, "(n_out, n_hidden)")):
+    U, V = of_input(cell), "V"
+    for name, array, meaning in ((U, params[U], "(n_hidden, n_in)"), (V, params[V], "(n_out, n_hidden)")):
         if array.ndim != 2 or 0 in array.shape:
             raise ValueError(f"{name} has the shape {array.shape}; expected a matrix {meaning}, each at least one.")
-    n_hidden, n_in = first.shape
-    n_out = V.shape[0]
+    n_in, n_hidden, n_out = widths(cell, params)
     shapes = parameter_shapes(cell, n_in=n_in, n_hidden=n_hidden, n_out=n_out)
     wrong = [f"{n} has the shape {params[n].shape}, expected {s}" for n, s in shapes.items() if params[n].shape != s]
     if wrong:
         raise ValueError(
-            f"The parameters do not fit together (n_in = {n_in} and n_hidden = {n_hidden} from {cell.maps[0].U}, "
+            f"The parameters do not fit together (n_in = {n_in} and n_hidden = {n_hidden} from {U}, "
             f"n_out = {n_out} from V): {'; '.join(wrong)}."
         )
     for name in shapes:
@@ -55,14 +53,14 @@ def check_parameters(cell: Cell, params: Mapping[str, Array]) -> tuple[int, int,
 def check_inputs(cell: Cell, params: Mapping[str, Array], x: Array) -> None:
     """Raises ValueError where x or the ids in it do not fit the parameters."""
     _check_array("x", x)
-    n_in = params[cell.maps[0].U].shape[1]
+    n_in = params[of_input(cell)].shape[1]
     if affine.is_tokens(x):
         if x.ndim != 2:
             raise ValueError(
                 f"x holds integers, so it is token ids of shape (T, B); its shape is {x.shape}. "
                 "Dense inputs are floating-point numbers."
             )
-        check_ids("x", x, n_in, f"the {n_in} columns of {cell.maps[0].U}")
+        check_ids("x", x, n_in, f"the {n_in} columns of {of_input(cell)}")
     elif x.ndim != 3 or x.shape[2] != n_in:
         raise ValueError(
             f"x has the shape {x.shape} and dtype {x.dtype}; expected dense inputs (T, B, n_in) with n_in = {n_in}, "
@@ -83,6 +81,30 @@ def check_ids(name: str, ids: Array, n: int, source: str) -> None:
         )
 
 
+def check_targets(loss: str, y: Array, shape: tuple[int, int, int]) -> None:
+    """Raises ValueError where y is not what a loss takes at (T, B, n_out), or where there is no such loss."""
+    takes, (T, B, n_out) = losses.get(loss).targets, shape
+    _check_array("y", y)
+    given = f"y has the shape {y.shape} and dtype {y.dtype}; "
+    if takes.ids:
+        if y.shape != (T, B) or not affine.is_tokens(y):
+            raise ValueError(f"{given}expected integer target ids of shape {(T, B)}, as x has.")
+        check_ids("y", y, n_out, f"the {n_out} rows of V")
+        return
+    if y.shape != shape or not np.issubdtype(y.dtype, np.floating):
+        raise ValueError(
+            f"{given}the loss {loss!r} takes floating-point targets (T, B, n_out) = {shape}, n_out being the rows of V."
+        )
+    _check_finite("y", y)
+    outside = (y < takes.least) | (y > takes.most)
+    if outside.any():
+        t, b, k = (int(i) for i in np.argwhere(outside)[0])
+        raise ValueError(
+            f"y has {y[t, b, k]} at step {t}, sequence {b}, unit {k}; the loss {loss!r} takes targets between "
+            f"{takes.least:g} and {takes.most:g}."
+        )
+
+
 def check_problem(
     cell: Cell,
     params: Mapping[str, Array],
@@ -90,17 +112,13 @@ def check_problem(
     y: Array,
     initial: Mapping[str, Array] | None,
     weights: Array | None,
+    loss: str = "softmax",
 ) -> None:
     """Raises ValueError where any argument of a forward and backward pass does not fit the others."""
     _, n_hidden, n_out = check_parameters(cell, params)
     check_inputs(cell, params, x)
     T, B = x.shape[:2]
-    _check_array("y", y)
-    if y.shape != (T, B) or not affine.is_tokens(y):
-        raise ValueError(
-            f"y has the shape {y.shape} and dtype {y.dtype}; expected integer target ids of shape {(T, B)}, as x has."
-        )
-    check_ids("y", y, n_out, f"the {n_out} rows of V")
+    check_targets(loss, y, (T, B, n_out))
     if weights is not None:
         _check_array("weights", weights)
         if weights.shape != (T, B):
@@ -109,7 +127,7 @@ def check_problem(
     if initial is not None:
         _check_initial(cell, initial, (B, n_hidden))
     states = {f"initial[{name!r}]": array for name, array in (initial or {}).items()}
-    dense = {} if affine.is_tokens(x) else {"x": x}
+    dense = {name: array for name, array in (("x", x), ("y", y)) if not affine.is_tokens(array)}
     _check_format(params, dense | ({} if weights is None else {"weights": weights}) | states)
 
 

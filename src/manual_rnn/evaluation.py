@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from manual_rnn import bptt, loss, readout
+from manual_rnn import bptt, readout
 from manual_rnn.cell import Array, Cell
+from manual_rnn.losses import softmax
 from manual_rnn.tape import Tape
 
 AT_ONCE = 4096
@@ -22,8 +23,8 @@ def mean_nats(cell: Cell, params: Mapping[str, Array], x: Array, y: Array) -> fl
         part = slice(first, first + AT_ONCE)
         tape = Tape(len(x[part]))
         state = bptt.unroll(cell, params, x[part, None], state, tape)
-        o = readout.forward(params["V"], params["c"], tape[cell.states[0]])
-        losses, _ = loss.forward(o, y[part, None], np.ones((len(x[part]), 1), o.dtype))
+        o = readout.forward(params["V"], params["c"], tape[cell.full(cell.states[0])])
+        losses, _ = softmax.forward(o, y[part, None], np.ones((len(x[part]), 1), o.dtype))
         total += float(losses.sum(dtype=np.float64))
     return total / len(x)
 

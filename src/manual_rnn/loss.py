@@ -1,23 +1,50 @@
-r"""Softmax and negative log-likelihood, from the logits o(t) of each step.
+r"""What a loss is: a number at every step from the logits o(t) and the targets y(t), and its gradient by hand.
 
-.. math::
-    \hat y(t) &= \operatorname{softmax} o(t) \\
-    \ell(t) &= -\log \hat y_{y(t)}(t) = \log \textstyle\sum_k e^{o_k(t)} - o_{y(t)}(t) && \text{(F4)} \\
-    \nabla o(t) &= \hat y(t) - 1_{y(t)} && \text{(B1)}
-
-(F4) is equations 10.12–10.14 of Goodfellow, Bengio, Courville, *Deep Learning*; (B1) is 10.18. The largest logit
-is taken off before the exponential, which changes neither line and lets nothing overflow.
-
-The loss is a sum over time and batch, $L = \sum_{t,b} w(t,b)\,\ell(t,b)$, with all weights one unless they are
-given: zeros leave steps out (the loss of the last step, ragged lengths), 1/(TB) is the mean.
+Each is a file of its own with its derivation (:mod:`manual_rnn.losses`). What they share: the loss is a sum over time
+and batch, $L = \sum_{t,b} w(t,b)\,\ell(t,b)$, with all weights one unless they are given: zeros leave steps out (the
+loss of the last step, ragged lengths), 1/(TB) is the mean.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import inf
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from manual_rnn.cell import Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class Targets:
+    """What y is: ids (T, B) in [0, n_out), or a row of real numbers for every step, (T, B, n_out)."""
+
+    ids: bool = False
+    least: float = -inf
+    most: float = inf
+    """What the numbers of a row lie between."""
+
+    @property
+    def bounded(self) -> bool:
+        return self.most < inf
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loss:
+    """One loss: F4 and B1 of a derivation, which no other equation knows."""
+
+    name: str
+    forward: Callable[[Array, Array, Array], tuple[Array, Any]]
+    """From logits o (T, B, n_out), targets y and weights (T, B): the weighted losses (T, B), and what ``backward``
+    wants of them."""
+    backward: Callable[[Any, Array, Array], Array]
+    """∇o (T, B, n_out), the gradient of the weighted loss, from what ``forward`` kept, y and the weights."""
+    targets: Targets
+    latex: Mapping[str, str]
+    """The two equations for reports, "loss" and "grad_o"."""
 
 
 def weights_for(reduction: str, T: int, B: int, dtype: npt.DTypeLike) -> Array:
@@ -32,21 +59,3 @@ def weights_for(reduction: str, T: int, B: int, dtype: npt.DTypeLike) -> Array:
         weights[:-1] = 0
         return weights
     raise ValueError(f"reduction is {reduction!r}; it is one of 'sum', 'mean' and 'last'.")
-
-
-def forward(o: Array, y: Array, weights: Array) -> tuple[Array, Array]:
-    """The weighted losses (T, B) and ŷ (T, B, n_out) of logits o (T, B, n_out) and target ids y (T, B)."""
-    shifted = o - o.max(axis=-1, keepdims=True)
-    exponentials = np.exp(shifted)
-    total = exponentials.sum(axis=-1, keepdims=True)
-    of_target = np.take_along_axis(shifted, y[..., None], axis=-1)
-    losses = weights * (np.log(total) - of_target)[..., 0]  # (F4)
-    return losses, exponentials / total
-
-
-def backward(y_hat: Array, y: Array, weights: Array) -> Array:
-    """∇o (T, B, n_out), the gradient of the weighted loss with respect to the logits."""
-    grad_o = weights[..., None] * y_hat
-    steps, rows = np.ogrid[: y.shape[0], : y.shape[1]]
-    grad_o[steps, rows, y] -= weights  # (B1) the one of 1_{y(t)}: all other classes keep w ŷ
-    return grad_o

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypedDict
 
 from manual_rnn.errors import UsageError
 
@@ -16,7 +16,7 @@ class TrainingOptions:
     """The options of a training. Raises UsageError, naming the option, where one makes no sense."""
 
     cell: str = "rnn"
-    """The recurrent cell: rnn (tanh), rnn_relu, rnn_identity, or another file of manual_rnn/cells."""
+    """The recurrent cell: rnn (tanh), lstm, gru, or another file of manual_rnn/cells."""
     hidden: int = 256
     """Width of the hidden state."""
     seq_len: int = 50
@@ -37,6 +37,12 @@ class TrainingOptions:
     """Largest norm of the gradient of the mean loss; a longer one is scaled to it. inf: never."""
     gain: float = 1.0
     """Scale of the initial matrices: entries are drawn from N(0, gain²/width)."""
+    init: Literal["gaussian", "glorot", "orthogonal", "identity", "sparse"] | None = None
+    """How the matrices of the state start, with glorot the others too; by default gaussian, or the cell's own start."""
+    forget_bias: float | None = None
+    """Initial bias of the gate that keeps the state: the forget gate's or the update gate's; 0 if not given."""
+    chrono: int | None = None
+    """Length of the longest memory in steps, for initial biases of that gate from log U(1, length − 1)."""
     dtype: Literal["float32", "float64"] = "float32"
     """The numbers to compute with."""
     seed: int = 0
@@ -48,6 +54,7 @@ class TrainingOptions:
 
     def __post_init__(self) -> None:
         from manual_rnn import cells
+        from manual_rnn.initialisation import refusal
 
         if self.cell not in cells.names():
             raise UsageError(f"--cell is {self.cell!r}; the cells are {', '.join(cells.names())}.")
@@ -55,14 +62,22 @@ class TrainingOptions:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UsageError(f"{_flag(name)} is {value}; it must be at least 1.")
-        for name in ("seconds", "lr", "clip", "gain"):
+        for name in ("seconds", "lr", "clip"):
             value = getattr(self, name)
             if value is not None and not (value > 0 and (math.isfinite(value) or name == "clip")):
                 raise UsageError(f"{_flag(name)} is {value}; it must be a positive, finite number.")
+        if wrong := refusal(cells.get(self.cell), **self.start(), spectral_radius=None, say=_flag):
+            raise UsageError(wrong)
         if self.seed < 0:
             raise UsageError(f"--seed is {self.seed}; it must be zero or more.")
         if self.steps is not None and self.seconds is not None:
             raise UsageError("--steps and --seconds exclude each other: each says when training ends.")
+
+    def start(self) -> _Start:
+        """How the parameters start, as :func:`manual_rnn.initialise` is told."""
+        return {
+            "recurrent": self.init, "gain": self.gain, "forget_bias": self.forget_bias, "chrono": self.chrono,
+        }
 
     def filled(self) -> TrainingOptions:
         """The same with every default that hangs on another option put in."""
@@ -75,5 +90,12 @@ class TrainingOptions:
         )
 
 
+class _Start(TypedDict):
+    recurrent: str | None
+    gain: float
+    forget_bias: float | None
+    chrono: int | None
+
+
 def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
+    return "--init" if name == "recurrent" else "--" + name.replace("_", "-")

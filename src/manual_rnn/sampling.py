@@ -51,7 +51,7 @@ def sample_ids(
     while True:
         tape = Tape(len(x))
         state = bptt.unroll(cell, params, x[:, None], state, tape)
-        o = readout.forward(params["V"], params["c"], tape[cell.states[0]][-1, 0])
+        o = readout.forward(params["V"], params["c"], tape[cell.full(cell.states[0])][-1, 0])
         x = np.array([draw(probabilities(o, temperature), rng)])
         yield int(x[0])
 

@@ -17,23 +17,33 @@ class Tape:
     same things in both: ``tape["h"]`` is h and ``grads["h"]`` is ∇h.
     """
 
-    def __init__(self, T: int) -> None:
-        self.T = T
+    def __init__(self, T: int, over: Tape | None = None, *, lean: bool = False) -> None:
+        """``over``: a tape that nobody reads any more; what fits of its memory is written over. ``lean``: only what
+        the pass itself needs later has to be recorded."""
+        self.T, self.lean = T, lean
         self.t = 0
         """The step that ``tap`` records; the walk through time sets it."""
         self._arrays: dict[str, Array] = {}
         self._previous: dict[str, Array] = {}
+        self._room: dict[str, Array] = {} if over is None else over._room
+
+    def room(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
+        """An array to write to; memory that is used again costs far less than memory that the system has to clear."""
+        found = self._room.get(name)
+        if found is None or found.shape != shape or found.dtype != dtype:
+            found = self._room[name] = np.empty(shape, dtype)
+        return found
 
     def reserve_state(self, name: str, initial: Array, dtype: npt.DTypeLike) -> None:
         """Room for a state at steps 0 … T in one array, so that h(t) and h(t−1) are two views of it."""
-        states = np.empty((self.T + 1, *initial.shape), dtype)
+        states = self.room(name, (self.T + 1, *initial.shape), dtype)
         states[0] = initial
         self._arrays[name], self._previous[name] = states[1:], states[:-1]
 
     def tap(self, name: str, value: Array) -> Array:
         """Records a node of the current step and returns what the step goes on with."""
         if name not in self._arrays:
-            self._arrays[name] = np.empty((self.T, *value.shape), value.dtype)
+            self._arrays[name] = self.room(name, (self.T, *value.shape), value.dtype)
         self._arrays[name][self.t] = value
         return value
 

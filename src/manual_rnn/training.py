@@ -56,6 +56,8 @@ class Training:
     state: dict[str, Array]
     """The hidden state that the last window ended with."""
     last: Step | None = None
+    written_over: bptt.Result | None = None
+    """The last pass, whose memory the next one takes."""
 
     @property
     def update(self) -> int:
@@ -70,7 +72,7 @@ def seeds(seed: int) -> tuple[np.random.SeedSequence, np.random.SeedSequence]:
 
 
 def start(options: TrainingOptions, n: int) -> Training:
-    """A network over n characters as it is before the first update: matrices at random, biases zero."""
+    """A network over n characters as it is before the first update: matrices at random, biases zero or as told."""
     cell = cells.get(options.cell)
     params = initialise(
         cell,
@@ -78,7 +80,7 @@ def start(options: TrainingOptions, n: int) -> Training:
         n_hidden=options.hidden,
         n_out=n,
         seed=np.random.default_rng(seeds(options.seed)[0]),
-        gain=options.gain,
+        **options.start(),
         dtype=options.dtype,
     )
     state = bptt.zero_state(cell, params, options.batch)
@@ -92,8 +94,10 @@ def one_update(training: Training, window: Window, *, lr: float, clip: float) ->
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # caught by name, below
         # The mean over time and batch, so that a learning rate means the same for any window.
         result = bptt.loss_and_gradients(
-            training.cell, params, window.x, window.y, initial=initial, reduction="mean"
-        )
+            training.cell, params, window.x, window.y, initial=initial, reduction="mean",
+            every_node=False, over=training.written_over,
+        )  # fmt: skip
+        training.written_over = result
         if not np.isfinite(result.loss):
             raise RunError(_diverged(training, f"the loss is {result.loss}.", lr))
         try:

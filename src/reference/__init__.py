@@ -3,5 +3,6 @@
 from reference.autodiff import autodiff
 from reference.own_forward import autodiff_of
 from reference.second_order import hessian_vector
+from reference.truncated import truncated_bptt
 
-__all__ = ["autodiff", "autodiff_of", "hessian_vector"]
+__all__ = ["autodiff", "autodiff_of", "hessian_vector", "truncated_bptt"]

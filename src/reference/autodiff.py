@@ -11,12 +11,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from reference import cells
-from reference.network import all_states, run_batch
+from reference import cells, losses
+from reference.network import Loss, all_states, full_name, run_batch, weights_of
 
 Step = Callable[..., Any]
 Problem = Mapping[str, Any]
-"""``params`` and ``initial`` by name, ``x`` (T, B, n_in), ``y`` (T, B), ``weights`` (T, B): NumPy arrays."""
+"""``params`` and ``initial`` by name, ``x`` (T, B, n_in), ``y`` (T, B), ``weights`` (T, B): NumPy arrays.
+
+With ``loss``, the name of a function in :mod:`reference.losses`, y is what that loss takes; without, it is the softmax.
+"""
 Answer = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
 """The nodes by name, (T, B, n) each, and the gradients of nodes, parameters, initial states ("h0") and x."""
 
@@ -38,7 +41,7 @@ class Autodiff:
         return f"autodiff of {self.name}"
 
     def __call__(self, problems: Sequence[Problem]) -> list[Answer]:
-        """The nodes and gradients of problems of one shape and dtype.
+        """The nodes and gradients of problems of one shape, dtype and loss.
 
         A problem with ``upstream`` (T, B, n_hidden) has the loss ⟨upstream, h⟩ in place of readout and softmax; its
         answer has gradients only. ``upstream`` by the names of states has a product for each: {"h": …, "c": …}.
@@ -48,15 +51,16 @@ class Autodiff:
         dtype = np.asarray(problems[0]["x"]).dtype
         if dtype not in (np.float32, np.float64):
             raise ValueError(f"The arrays are {dtype}; the reference has float32 and float64.")
+        loss, problems = loss_in(problems[0]), [arrays_of(problem) for problem in problems]
         size = 1 if len(problems) == 1 else CASES_A_CALL
         answers: list[Answer] = []
         with jax.enable_x64(True):
             for start in range(0, len(problems), size):
-                block = list(problems[start : start + size])
+                block = problems[start : start + size]
                 padded = block + block[:1] * (size - len(block))
                 stacked = jax.tree.map(lambda *arrays: np.stack(arrays), *padded)
                 linear = "upstream" in problems[0]
-                nodes, grads = jax.device_get(_compiled(self.step, self.readout_of, linear)(stacked))
+                nodes, grads = jax.device_get(_compiled(self.step, self.readout_of, loss, linear)(stacked))
                 answers += [(_of_case(nodes, i), _of_case(grads, i)) for i in range(len(block))]
         return answers
 
@@ -88,6 +92,20 @@ def find_step(cell: str | Step) -> Step:
     return found
 
 
+def loss_in(problem: Problem) -> Loss:
+    """The loss of a problem. Raises ValueError where there is no such function in ``reference.losses``."""
+    name = problem.get("loss", "softmax")
+    found: Loss | None = getattr(losses, name, None)
+    if not callable(found) or name.startswith("_"):
+        raise ValueError(f"There is no reference loss named {name!r}: src/reference/losses.py needs that function.")
+    return found
+
+
+def arrays_of(problem: Problem) -> dict[str, Any]:
+    """A problem without the name of its loss: what can be compiled."""
+    return {name: value for name, value in problem.items() if name != "loss"}
+
+
 NO_FUSION = {"xla_disable_hlo_passes": "fusion"}
 """A fused kernel may compute a node anew where it is used, rounded otherwise than the one on the tape."""
 
@@ -97,18 +115,19 @@ def _of_case(stacked: Mapping[str, Any], i: int) -> dict[str, np.ndarray]:
 
 
 @lru_cache(maxsize=2)  # compiled code is never small: a process that judges fifty cells must let go of it
-def _compiled(step: Step, readout_of: str, linear: bool) -> Callable[[Problem], Any]:
-    answer = gradients_from_upstream if linear else nodes_and_gradients
-    return jax.jit(jax.vmap(partial(answer, step, readout_of)), compiler_options=NO_FUSION)
+def _compiled(step: Step, readout_of: str, loss: Loss, linear: bool) -> Callable[[Problem], Any]:
+    linear_answer = partial(gradients_from_upstream, step, readout_of)
+    answer = linear_answer if linear else partial(nodes_and_gradients, step, readout_of, loss)
+    return jax.jit(jax.vmap(answer), compiler_options=NO_FUSION)
 
 
 def nodes_and_gradients(
-    step: Step, readout_of: str, problem: Problem
+    step: Step, readout_of: str, loss: Loss, problem: Problem
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The nodes of one problem, and the gradient of its loss with respect to each of them and to each argument."""
-    loss = partial(loss_of, step, readout_of, y=problem["y"], weights=problem["weights"])
+    total = partial(loss_of, step, readout_of, loss, y=problem["y"], weights=problem["weights"])
     arguments = (problem["params"], problem["initial"], problem["x"], zeros_for(step, problem))
-    grads, nodes = jax.grad(loss, argnums=(0, 1, 2, 3), has_aux=True)(*arguments)
+    grads, nodes = jax.grad(total, argnums=(0, 1, 2, 3), has_aux=True)(*arguments)
     params, initial, x, of_nodes = grads
     return nodes, {**params, **of_nodes, **{f"{name}0": g for name, g in initial.items()}, "x": x}
 
@@ -129,22 +148,27 @@ def gradients_from_upstream(
 
 
 def loss_of(
-    step: Step, readout_of: str, params: Any, initial: Any, x: Any, zeros: Any, *, y: Any, weights: Any
+    step: Step, readout_of: str, loss: Loss, params: Any, initial: Any, x: Any, zeros: Any, *, y: Any, weights: Any
 ) -> Any:
     """The loss as a function of what is differentiated, and the nodes beside it."""
-    return run_batch(step, readout_of, params, initial, x, y, weights, zeros)
+    return run_batch(step, readout_of, loss, params, initial, x, y, weights, zeros)
 
 
 def zeros_for(step: Step, problem: Problem) -> dict[str, Any]:
-    """A zero for every node of the step and for the logits, (T, B, n) each: the step is run on shapes alone."""
-    T, B = problem["y"].shape
+    """A zero for every node of the step and for the logits, (T, B, n) each, and for every weight that is made.
+
+    The step is run on shapes alone.
+    """
+    T, B = problem["y"].shape[:2]
     dtype = problem["x"].dtype
     nodes: dict[str, Any] = {"o": problem["params"]["c"]}
 
     def tap(name: str, value: Any) -> Any:
-        nodes[name] = value
+        nodes[full_name(name)] = value
         return value
 
     first = {name: state[0] for name, state in problem["initial"].items()}
-    jax.eval_shape(lambda p, h, x: step(p, h, x, tap), problem["params"], first, problem["x"][0, 0])
-    return {name: jnp.zeros((T, B, *node.shape), dtype) for name, node in nodes.items()}
+    made = jax.eval_shape(lambda p: weights_of(step, p), problem["params"])
+    jax.eval_shape(lambda p, h, x: step(p, h, x, tap), {**problem["params"], **made}, first, problem["x"][0, 0])
+    of_steps = {name: jnp.zeros((T, B, *node.shape), dtype) for name, node in nodes.items()}
+    return {**of_steps, **{name: jnp.zeros(W.shape, dtype) for name, W in made.items()}}

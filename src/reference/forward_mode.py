@@ -14,7 +14,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from reference.autodiff import Problem, Step, find_step, loss_of, zeros_for
+from reference.autodiff import Problem, Step, arrays_of, find_step, loss_in, loss_of, zeros_for
+from reference.network import Loss
 
 Direction = Mapping[str, np.ndarray]
 """An array for each variable that moves, by the name of its gradient: parameters, "h0", "x"."""
@@ -42,7 +43,7 @@ def forward_mode(
         tangents = [_tangent(problem, direction) for direction in directions]
         with jax.enable_x64(True):
             stacked = jax.tree.map(lambda *arrays: np.stack(arrays), *tangents)
-            return np.asarray(_compiled(step, readout_of)(problem, stacked))
+            return np.asarray(_compiled(step, readout_of, loss_in(problem))(arrays_of(problem), stacked))
 
     return oracle
 
@@ -60,10 +61,10 @@ def _tangent(problem: Problem, direction: Direction) -> tuple[Any, Any, Any]:
 
 
 @cache
-def _compiled(step: Step, readout_of: str) -> Callable[[Problem, Any], Any]:
+def _compiled(step: Step, readout_of: str, loss: Loss) -> Callable[[Problem, Any], Any]:
     def along(problem: Problem, tangent: Any) -> Any:
         fixed = {name: problem[name] for name in ("y", "weights")} | {"zeros": zeros_for(step, problem)}
         at = (problem["params"], problem["initial"], problem["x"])
-        return jax.jvp(lambda *arguments: loss_of(step, readout_of, *arguments, **fixed)[0], at, tangent)[1]
+        return jax.jvp(lambda *arguments: loss_of(step, readout_of, loss, *arguments, **fixed)[0], at, tangent)[1]
 
     return jax.jit(jax.vmap(along, in_axes=(None, 0)))

@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from reference.autodiff import Autodiff, Problem, Step, loss_of, zeros_for
-from reference.network import hidden_states
+from reference.autodiff import Autodiff, Problem, Step, arrays_of, loss_in, loss_of, zeros_for
+from reference.network import Loss, hidden_states
 
 
 def hessian_vector(oracle: Autodiff) -> Callable[[Problem, Mapping[str, np.ndarray]], dict[str, np.ndarray]]:
@@ -24,23 +24,24 @@ def hessian_vector(oracle: Autodiff) -> Callable[[Problem, Mapping[str, np.ndarr
     def along(problem: Problem, direction: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         initial = {name: direction[f"{name}0"] for name in problem["initial"]}
         tangent = ({name: direction[name] for name in problem["params"]}, initial, direction["x"])
+        compiled = _compiled(oracle.step, oracle.readout_of, loss_in(problem))
         with jax.enable_x64(True):
-            params, states, x = jax.device_get(_compiled(oracle.step, oracle.readout_of)(problem, tangent))
+            params, states, x = jax.device_get(compiled(arrays_of(problem), tangent))
         return {**params, **{f"{name}0": array for name, array in states.items()}, "x": x}
 
     return along
 
 
 @cache
-def _compiled(step: Step, readout_of: str) -> Callable[[Problem, Any], Any]:
+def _compiled(step: Step, readout_of: str, loss: Loss) -> Callable[[Problem, Any], Any]:
     def along(problem: Problem, tangent: Any) -> Any:
-        def loss(params: Any, initial: Any, x: Any) -> Any:
+        def total(params: Any, initial: Any, x: Any) -> Any:
             if "upstream" in problem:
                 return jnp.sum(problem["upstream"] * hidden_states(step, readout_of, params, initial, x))
             fixed = {"y": problem["y"], "weights": problem["weights"]}
-            return loss_of(step, readout_of, params, initial, x, zeros_for(step, problem), **fixed)[0]
+            return loss_of(step, readout_of, loss, params, initial, x, zeros_for(step, problem), **fixed)[0]
 
         at = (problem["params"], problem["initial"], problem["x"])
-        return jax.jvp(jax.grad(loss, argnums=(0, 1, 2)), at, tangent)[1]
+        return jax.jvp(jax.grad(total, argnums=(0, 1, 2)), at, tangent)[1]
 
     return jax.jit(along)

@@ -8,14 +8,14 @@ Courville, *Deep Learning*, chapter 10, and the file that holds the line:
     h(t)    &= \tanh a(t)                                       && \text{F2, 10.9, here} \\
     o(t)    &= c + V h(t)                                       && \text{F3, 10.10, readout.py} \\
     \ell(t) &= -\log \operatorname{softmax}(o(t))_{y(t)}, \quad L = \sum_t \ell(t)
-                                                                && \text{F4, 10.11–10.14, loss.py}
+                                                                && \text{F4, 10.11–10.14, losses/softmax.py}
 
 Backward. ∇v stands for ∂L/∂v and has the shape of v. The loss reaches h(t) by two ways, through this step's
 logits and through the next step's pre-activation, and gradients add where ways meet; a parameter is used at every
 step, so its gradient is a sum over the steps:
 
 .. math::
-    \nabla o(t) &= \hat y(t) - 1_{y(t)}                         && \text{B1, 10.18, loss.py} \\
+    \nabla o(t) &= \hat y(t) - 1_{y(t)}                         && \text{B1, 10.18, losses/softmax.py} \\
     \nabla c    &= \sum_t \nabla o(t)                           && \text{B2, 10.22, readout.py} \\
     \nabla V    &= \sum_t \nabla o(t)\, h(t)^\top               && \text{B3, 10.24, readout.py} \\
     \nabla h(t) &= V^\top \nabla o(t) + W^\top \nabla a(t+1), \quad \nabla a(\tau+1) = 0

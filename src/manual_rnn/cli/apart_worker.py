@@ -32,6 +32,8 @@ class Job:
     """The bytes that each process may take; 0: no limit."""
     share: bool
     """Whether the reference's answers are computed once for all targets that have the same partner."""
+    loss: str = "softmax"
+    """What a cell is judged with."""
 
     @property
     def expected(self) -> int:
@@ -76,7 +78,7 @@ def work(
         if job.share:
             _take_kept_answers(target, talk)
             advance(0)
-        report = judge_target(target, Task(job.examples, job.seed, job.time_limit, advance, may_be_silent))
+        report = judge_target(target, Task(job.examples, job.seed, job.time_limit, advance, may_be_silent, job.loss))
     except BaseException as error:
         talk.send(("failed", with_the_limit(failed(target, error), error, job.memory_limit)))
     else:
@@ -96,7 +98,7 @@ def keep_answers(partner: str, job: Job, path: Path, talk: Connection[Any, Any],
 
     from manual_rnn.cli.kept_answers import keep
 
-    keep(partner, job.expected, job.seed, path)
+    keep(partner, job.expected, job.seed, path, job.loss)
     talk.send(("kept", partner))
 
 

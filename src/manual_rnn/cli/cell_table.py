@@ -20,7 +20,8 @@ def show_cell(console: Console, report: Report) -> None:
 
 
 def _table(report: Report) -> Table:
-    table = Table(title=f"{report.name}: manual against autodiff", title_justify="left", box=None, pad_edge=False)
+    loss = "" if report.loss == "softmax" else f" with the loss {report.loss}"
+    table = Table(title=f"{report.name}{loss}: manual against autodiff", title_justify="left", box=None, pad_edge=False)
     table.add_column("no.")
     table.add_column("equation")
     table.add_column("verdict")

@@ -31,7 +31,7 @@ def judge_cell(target: str, cell: Cell, task: Task) -> Report:
     from manual_rnn.testing.strategies import draw_specs
 
     keep_hypothesis_out_of_the_way()
-    specs = draw_specs(cell, task.examples or EXAMPLES, task.seed)
+    specs = draw_specs(cell, task.examples or EXAMPLES, task.seed, task.loss)
     workers = min(cores(), 8)
     if len(specs) < WORTH_PROCESSES or workers == 1:
         tally = judge_specs(target, specs, task.progress)

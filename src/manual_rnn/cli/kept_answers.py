@@ -53,7 +53,7 @@ def use_kept(partner: str, path: Path) -> None:
     _KEPT.set((partner, look_up))
 
 
-def keep(partner: str, examples: int, seed: int, path: Path) -> None:
+def keep(partner: str, examples: int, seed: int, path: Path, loss: str = "softmax") -> None:
     """Writes the answers to all cases that a cell with this partner is judged and diagnosed on."""
     from manual_rnn.cli.caches import keep_hypothesis_out_of_the_way
     from manual_rnn.testing.families import build
@@ -70,18 +70,18 @@ def keep(partner: str, examples: int, seed: int, path: Path) -> None:
         return answered
 
     groups: dict[object, list[Problem]] = defaultdict(list)
-    for spec in draw_specs(cell, examples, seed):
+    for spec in draw_specs(cell, examples, seed, loss):
         groups[spec.sizes, spec.dtype].append(build(cell, spec).for_oracle())
     with ThreadPoolExecutor(COMPILERS) as pool:
         list(pool.map(ask, groups.values()))
-    observe(cell, ask)
+    observe(cell, ask, loss=loss)
     with path.open("wb") as file:
         pickle.dump(answers, file, protocol=pickle.HIGHEST_PROTOCOL)
 
 
 def digest(problem: Problem) -> bytes:
-    """Of every array's name, dtype, shape and bytes."""
-    found = hashlib.sha256()
+    """Of the loss, and of every array's name, dtype, shape and bytes."""
+    found = hashlib.sha256(f"{problem['loss']};".encode())
     for name, array in sorted(_arrays(problem).items()):
         found.update(f"{name} {array.dtype} {array.shape};".encode())
         found.update(np.ascontiguousarray(array).tobytes())

@@ -9,7 +9,7 @@ from typing import Any
 from manual_rnn.cli.targets import find
 from manual_rnn.cli.task import Task
 from manual_rnn.cli.verdict import Judged
-from manual_rnn.errors import InputError
+from manual_rnn.errors import InputError, UsageError
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,17 @@ def judge_target(name: str, task: Task) -> Judged:
     """The verdict on what a name stands for.
 
     Raises:
-        UsageError: there is no such name.
+        UsageError: there is no such name, or a loss is asked for that is no cell's.
         InputError: it stands for something else than what can be judged.
         RunError: the user's code failed.
     """
+    from manual_rnn import Cell
+
     found = find_target(name)
     for kind in kinds():
         if isinstance(found, kind.type):
+            if task.loss != "softmax" and kind.type is not Cell:
+                raise UsageError(f"{name} is a {kind.type.__name__}, which says its own loss; --loss is for cells.")
             return kind.judge(name, found, task)
     expected = " or ".join(kind.words for kind in kinds())
     raise InputError(f"{name} is of the type {type(found).__name__}; expected {expected}.")

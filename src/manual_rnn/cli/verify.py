@@ -20,6 +20,7 @@ def verify(
     *targets: str,
     examples: Annotated[int | None, Parameter(validator=validators.Number(gte=1))] = None,
     seed: Annotated[int, Parameter(validator=validators.Number(gte=0))] = 0,
+    loss: str = "softmax",
     json: bool = False,
     csv: Path | None = None,
     time_limit: Annotated[float, Parameter(validator=validators.Number(gte=0))] = 30.0,
@@ -44,6 +45,8 @@ def verify(
         backward pass 12, two of each shape.
     seed
         The same seed draws the same cases.
+    loss
+        The loss that a cell is judged with: softmax, squared, or bernoulli. A Target says its own.
     json
         One JSON document on stdout, and no table.
     csv
@@ -63,11 +66,13 @@ def verify(
     from manual_rnn.cli.counting import counting
     from manual_rnn.cli.failed import Failed
     from manual_rnn.cli.judge_cell import EXAMPLES
+    from manual_rnn.cli.task import check_loss
     from manual_rnn.cli.verdict import exit_code
     from manual_rnn.cli.verify_own import judge_all
     from manual_rnn.cli.verify_table import show
     from manual_rnn.html_report.place import check_place
 
+    check_loss(loss)
     chosen = expand(targets)  # what can be wrong about a target's name is said before the first one is judged
     if csv is not None:
         check_csv(csv)
@@ -79,6 +84,7 @@ def verify(
             chosen,
             examples=examples,
             seed=seed,
+            loss=loss,
             time_limit=time_limit,
             memory_limit=memory_limit,
             progress=progress,

@@ -25,6 +25,7 @@ def judge_all(
     *,
     examples: int | None,
     seed: int,
+    loss: str,
     time_limit: float,
     memory_limit: float | None,
     progress: Callable[[int], None],
@@ -41,7 +42,7 @@ def judge_all(
     alone = cases >= WORTH_PROCESSES
     at_once = cores() if alone or targets.are_a_class else 1
     bytes_ = memory.share(at_once) if memory_limit is None else int(memory_limit * memory.GIGABYTE)
-    job = Job(examples, seed, time_limit * max(1.0, cases / WORTH_PROCESSES), bytes_, share=not alone)
+    job = Job(examples, seed, time_limit * max(1.0, cases / WORTH_PROCESSES), bytes_, share=not alone, loss=loss)
     if targets.are_a_class:
         return [verdict for verdict, _ in judge_apart(targets.names, job, progress, workers=1 if alone else cores())]
     found: dict[str, Verdict] = {}
@@ -54,7 +55,7 @@ def judge_all(
         found[name] = verdict
     for name in targets.names:
         if name not in found:
-            found[name] = judge_target(name, Task(examples, seed, 0.0, progress))
+            found[name] = judge_target(name, Task(examples, seed, 0.0, progress, loss=loss))
     return [found[name] for name in targets.names]
 
 

@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from manual_rnn import affine, loss
+from manual_rnn import affine
 from manual_rnn.bptt import Parameters, forward_and_backward, loss_and_gradients, zero_state
-from manual_rnn.cell import Array, Cell
+from manual_rnn.cell import Array, Cell, of_input
 from manual_rnn.diagnostics.gradient_norms import log_norm, state_gradients, state_name
+from manual_rnn.loss import weights_for
 from manual_rnn.tape import Tape
 
 Oracle = Callable[[Sequence[Mapping[str, Any]]], Sequence[tuple[Mapping[str, Array], Mapping[str, Array]]]]
@@ -95,10 +96,11 @@ def cross_check(
     dtype = np.result_type(*params.values())
     initial = zero_state(cell, params, x.shape[1]) if initial is None else initial
     T, B = y.shape
-    weights = loss.weights_for(reduction, T, B, dtype) if weights is None else weights
+    weights = weights_for(reduction, T, B, dtype) if weights is None else weights
 
-    ours = state_gradients(loss_and_gradients(cell, params, x, y, initial=initial, weights=weights), name)
-    dense = np.eye(params[cell.maps[0].U].shape[1], dtype=dtype)[x] if affine.is_tokens(x) else x
+    result = loss_and_gradients(cell, params, x, y, initial=initial, weights=weights)
+    ours = state_gradients(cell, result, name)
+    dense = np.eye(params[of_input(cell)].shape[1], dtype=dtype)[x] if affine.is_tokens(x) else x
     problem = {"params": dict(params), "initial": dict(initial), "x": dense, "y": y, "weights": weights}
     _, grads = against([problem])[0]
     theirs = np.concatenate([grads[f"{name}0"][None], grads[name]])

@@ -83,7 +83,7 @@ def gradient_norms(
     """
     result = loss_and_gradients(cell, params, x, y, initial=initial, reduction=reduction, weights=weights)
     name = state_name(cell, state)
-    gradients = state_gradients(result, name)
+    gradients = state_gradients(cell, result, name)
     T = len(gradients) - 1
     return GradientNorms(
         state=name,
@@ -101,9 +101,9 @@ def state_name(cell: Cell, state: str | None) -> str:
     return state or cell.states[0]
 
 
-def state_gradients(result: Result, state: str) -> Array:
+def state_gradients(cell: Cell, result: Result, state: str) -> Array:
     """∂L/∂h(t) for t = 0 … T, shape (T + 1, B, n_hidden)."""
-    return np.concatenate([result.gradients[f"{state}0"][None], result.node_gradients[state]])
+    return np.concatenate([result.gradients[f"{state}0"][None], result.node_gradients[cell.full(state)]])
 
 
 def log_norm(vectors: Array) -> Array:

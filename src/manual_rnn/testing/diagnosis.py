@@ -11,7 +11,7 @@ from manual_rnn.cell import Cell
 from manual_rnn.tape import Tape
 from manual_rnn.testing.arbitration import Arbitration, arbitrate
 from manual_rnn.testing.families import build
-from manual_rnn.testing.local import Manual
+from manual_rnn.testing.local import Manual, run
 from manual_rnn.testing.mistakes.explain import explain, observe, shows
 from manual_rnn.testing.mistakes.formula import Formula
 from manual_rnn.testing.oracles.complex_step import complex_step
@@ -27,7 +27,7 @@ def diagnose(cell: Cell, oracle: Oracle, tally: Tally, *, manual: Manual = forwa
     report = tally.report()
     if tally.smallest_failure is None:
         return []
-    sentences = _what_is_wrong(report) + _which_mistakes(cell, oracle, report, manual)
+    sentences = _what_is_wrong(report) + _which_mistakes(cell, oracle, report, manual, tally.loss)
     if all(equation.local_agree for equation in report.equations if not equation.name.startswith("grad_")):
         sentences.append(_who_stands_alone(witnesses(cell, oracle, build(cell, tally.smallest_failure), manual=manual)))
     else:
@@ -39,7 +39,7 @@ def witnesses(cell: Cell, oracle: Oracle, case: Case, *, manual: Manual = forwar
     """Sets manual, autodiff, finite differences and the complex step against each other on one case."""
     tape, grads = Tape(case.spec.sizes.T), Tape(case.spec.sizes.T)
     with np.errstate(all="ignore"):
-        manual(cell, case.params, case.x, case.y, case.weights, case.initial, inputs=True, tape=tape, grads=grads)
+        run(manual, cell, case, tape, grads)
     ((_, autodiff),) = oracle([case.for_oracle()])
     independent: dict[str, dict[str, Estimate]] = {
         "finite differences": finite_differences(cell, case),
@@ -69,14 +69,15 @@ def _what_is_wrong(report: Report) -> list[str]:
     return sentences
 
 
-def _which_mistakes(cell: Cell, oracle: Oracle, report: Report, manual: Manual) -> list[str]:
+def _which_mistakes(cell: Cell, oracle: Oracle, report: Report, manual: Manual, loss: str) -> list[str]:
     wrong = [equation for equation in report.equations if not equation.local_agree]
     explained: dict[str, Formula | None] = {}
-    observed = observe(cell, oracle, manual=manual) if wrong else {}
+    observed = observe(cell, oracle, manual=manual, loss=loss) if wrong else {}
     for equation in wrong:
         seen = observed[equation.name]
         if not shows(seen) and equation.worst:  # an overflow, say: ordinary cases do not have it
-            seen = observe(cell, oracle, manual=manual, family=equation.worst.spec.family)[equation.name]
+            family = equation.worst.spec.family
+            seen = observe(cell, oracle, manual=manual, family=family, loss=loss)[equation.name]
         explained[equation.name] = explain(cell, equation.name, seen)
     sentences = dict.fromkeys(formula.sentence for formula in explained.values() if formula)
     found = [f"Your{sentence[4:]}" if sentence.startswith("your ") else sentence for sentence in sentences]

@@ -22,7 +22,7 @@ import numpy as np
 from manual_rnn.bptt import forward_and_backward
 from manual_rnn.cell import Array, Cell
 from manual_rnn.tape import Tape
-from manual_rnn.testing.local import Manual, bound_for
+from manual_rnn.testing.local import Manual, bound_for, run
 from manual_rnn.testing.problem import Answer, Case, leading_axes
 from manual_rnn.testing.scales import Scale, Scales
 
@@ -120,7 +120,7 @@ def end_to_end_verdict(
 
 
 def _run(cell: Cell, case: Case, tape: Tape, grads: Tape, manual: Manual) -> dict[str, Array]:
-    manual(cell, case.params, case.x, case.y, case.weights, case.initial, inputs=True, tape=tape, grads=grads)
+    run(manual, cell, case, tape, grads)
     return {name: tape[name] for name in tape} | {f"grad_{name}": grads[name] for name in grads}
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from manual_rnn import losses
 from manual_rnn.cell import Array, Cell, parameter_shapes
 from manual_rnn.testing.problem import Case, Sizes, Spec
 
@@ -127,14 +128,23 @@ def build(cell: Cell, spec: Spec) -> Case:
 
     scales = {"V": recipe.V / np.sqrt(s.n_hidden), "c": recipe.c}
     for m in cell.maps:
-        scales |= {m.U: recipe.U / np.sqrt(s.n_in), m.W: recipe.gain / np.sqrt(s.n_hidden), m.b: recipe.b}
+        scales |= {m.U: recipe.U / np.sqrt(s.n_in)} if m.U else {}
+        scales |= {m.b: recipe.b} if m.b else {}
+        for term in m.terms:
+            scales[term.weight] = recipe.gain if term.diagonal else recipe.gain / np.sqrt(s.n_hidden)
+    for w in cell.weights:
+        # No growth over T steps comes of the size of what W is made of, which may be squared on the way.
+        scales[w.of] = float(np.clip(scales.pop(w.name), 0.01, 100))
     shapes = parameter_shapes(cell, n_in=s.n_in, n_hidden=s.n_hidden, n_out=s.n_out)
     params = {name: fill(shape, scales[name]) for name, shape in shapes.items()}
     for m in cell.maps:
-        if recipe.orthogonal:
-            params[m.W] = recipe.gain * np.linalg.qr(params[m.W])[0]
-        if recipe.bias_away_from_zero:
+        for term in m.terms if recipe.orthogonal else ():
+            if term.weight in params and not term.diagonal:
+                params[term.weight] = recipe.gain * np.linalg.qr(params[term.weight])[0]
+        if recipe.bias_away_from_zero and m.b:
             params[m.b] = recipe.b * rng.choice([-1.0, 1.0], s.n_hidden) * rng.uniform(0.7, 1.0, s.n_hidden)
+    if recipe.orthogonal and recipe.gain < 1 and cell.keep:  # what a gate keeps must fall as fast as the rest
+        params[cell.keep] = np.full(s.n_hidden, np.log(recipe.gain) - np.log1p(-recipe.gain))
 
     tokens = bool(rng.integers(2))
     x = rng.integers(0, s.n_in, (s.T, s.B)) if tokens else fill((s.T, s.B, s.n_in), recipe.x).astype(dtype)
@@ -143,9 +153,22 @@ def build(cell: Cell, spec: Spec) -> Case:
         params={name: array.astype(dtype) for name, array in params.items()},
         initial={name: fill((s.B, s.n_hidden), recipe.initial).astype(dtype) for name in cell.states},
         x=x,
-        y=rng.integers(0, s.n_out, (s.T, s.B)),
+        y=_targets(rng, spec.loss, recipe, s, dtype),
         weights=_weights(rng, recipe.weights, s).astype(dtype),
     )
+
+
+def _targets(rng: np.random.Generator, loss: str, recipe: Recipe, s: Sizes, dtype: np.dtype[np.floating]) -> Array:
+    """Ids; numbers of the size of the logits; or where they have bounds, these themselves and what lies between."""
+    takes = losses.get(loss).targets
+    if takes.ids:
+        return rng.integers(0, s.n_out, (s.T, s.B))
+    rows = (s.T, s.B, s.n_out)
+    if not takes.bounded:
+        return np.asarray(max(1.0, recipe.c) * rng.standard_normal(rows)).astype(dtype)
+    between = rng.uniform(takes.least, takes.most, rows)
+    at_a_bound = np.where(between < (takes.least + takes.most) / 2, takes.least, takes.most)
+    return np.where(rng.integers(2, size=(s.T, s.B, 1)), at_a_bound, between).astype(dtype)
 
 
 def _weights(rng: np.random.Generator, kind: str | None, s: Sizes) -> Array:

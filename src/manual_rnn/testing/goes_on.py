@@ -11,6 +11,7 @@ taken no notice. A mistake, a term that is missing for instance, is not taken fo
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,20 +19,20 @@ from manual_rnn.bptt import forward_and_backward
 from manual_rnn.cell import Cell
 from manual_rnn.tape import Tape
 from manual_rnn.testing.families import build
-from manual_rnn.testing.local import ForcedTape, Manual
+from manual_rnn.testing.local import ForcedTape, Manual, run
 from manual_rnn.testing.problem import Case, Sizes, Spec
 from manual_rnn.testing.scales import previous_states
 
 SPEC = Spec("ordinary", Sizes(3, 2, 3, 4, 3), "float64", seed=0, severity=50)
 
 
-def check_that_it_goes_on(cell: Cell, manual: Manual) -> None:
+def check_that_it_goes_on(cell: Cell, manual: Manual, loss: str = "softmax") -> None:
     """Raises ValueError where the pass goes on with its own values; one that fails is left to the judge."""
     if manual is forward_and_backward:
         return
     deaf: list[str] = []
     with np.errstate(all="ignore"), suppress(Exception):
-        deaf = _unmoved(cell, manual)
+        deaf = _unmoved(cell, manual, loss)
     if deaf:
         raise ValueError(
             f"The pass computes {', '.join(deaf)} from values of its own, not from those that tap hands back, so no "
@@ -40,11 +41,11 @@ def check_that_it_goes_on(cell: Cell, manual: Manual) -> None:
         )
 
 
-def _unmoved(cell: Cell, manual: Manual) -> list[str]:
+def _unmoved(cell: Cell, manual: Manual, loss: str) -> list[str]:
     """The equations that are right, and the same whatever the nodes that they are made of are said to be."""
-    case = build(cell, SPEC)
+    case = build(cell, replace(SPEC, loss=loss))
     T = SPEC.sizes.T
-    right, own = (_on(case, cell, run, Tape(T), Tape(T)) for run in (forward_and_backward, manual))
+    right, own = (_on(case, cell, each, Tape(T), Tape(T)) for each in (forward_and_backward, manual))
     nodes, grads = ({name: 0.5 * tape[name] for name in tape} for tape in own)
     before = previous_states(cell, case, nodes)
     forced = ForcedTape(T, nodes, before), ForcedTape(T, grads, before)
@@ -58,17 +59,19 @@ def _unmoved(cell: Cell, manual: Manual) -> list[str]:
     return found
 
 
-def _on(case: Case, cell: Cell, run: Manual, tape: Tape, grads: Tape) -> tuple[Tape, Tape]:
-    run(cell, case.params, case.x, case.y, case.weights, case.initial, inputs=True, tape=tape, grads=grads)
+def _on(case: Case, cell: Cell, manual: Manual, tape: Tape, grads: Tape) -> tuple[Tape, Tape]:
+    run(manual, cell, case, tape, grads)
     return tape, grads
 
 
 def _of_nodes(cell: Cell) -> dict[str, slice]:
     """The nodes that are made of others, and at which steps: the maps of the states before, the logits of h."""
-    return {m.node: slice(1, None) for m in cell.maps} | {"o": slice(None)}
+    carried = [m.node for m in cell.maps if m.W and not m.now]
+    return {cell.full(name): slice(1, None) for name in carried} | {"o": slice(None)}
 
 
 def _of_gradients(cell: Cell) -> dict[str, slice]:
     """Likewise: ∇h of what comes from the next step, those of the parameters of all steps."""
-    return {name: slice(-1) for name in cell.states} | {m.W: slice(None) for m in cell.maps} | {"V": slice(None)}
+    states = {cell.full(name): slice(-1) for name in cell.states}
+    return states | {m.W: slice(None) for m in cell.maps if m.W} | {"V": slice(None)}
 

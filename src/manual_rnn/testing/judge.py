@@ -40,6 +40,7 @@ def verify(
     *,
     examples: int = 300,
     seed: int = 0,
+    loss: str = "softmax",
     manual: Manual = forward_and_backward,
     progress: Callable[[int], None] = lambda count: None,
 ) -> Report:
@@ -50,8 +51,9 @@ def verify(
         oracle: the source of truth, ``reference.autodiff("rnn")`` for example; it is called from several threads.
         examples: how many cases; each family gets its even share.
         seed: the same seed draws the same cases.
+        loss: the name of one of :mod:`manual_rnn.losses`; the problems that the oracle gets say which.
         manual: the pass through time to be judged, with the signature of ``bptt.forward_and_backward``; it records
-            every node by ``tap`` and goes on with what that returns.
+            every node by ``tap`` and goes on with what that returns. It is told of a loss that is not the softmax.
         progress: called with the number of cases judged since the last call.
 
     Raises:
@@ -64,7 +66,7 @@ def verify(
     # Drawing needs Hypothesis; a judge that is handed its cases does not.
     from manual_rnn.testing.strategies import draw_specs
 
-    tally = judge(cell, oracle, draw_specs(cell, examples, seed), manual=manual, progress=progress)
+    tally = judge(cell, oracle, draw_specs(cell, examples, seed, loss), manual=manual, progress=progress)
     return tally.report(diagnose(cell, oracle, tally, manual=manual))
 
 
@@ -77,17 +79,26 @@ def judge(
     progress: Callable[[int], None] = lambda count: None,
 ) -> Tally:
     """Judges the cases of these specs, in groups of one shape, and returns the count. Raises as :func:`verify` does."""
-    check_that_it_goes_on(cell, manual)
     groups: dict[tuple[Sizes, str], list[Spec]] = defaultdict(list)
+    specs = list(specs)
+    loss = _the_one_loss(specs)
+    check_that_it_goes_on(cell, manual, loss)
     for spec in specs:
         groups[spec.sizes, spec.dtype].append(spec)
     chunks = [group[start : start + CHUNK] for group in groups.values() for start in range(0, len(group), CHUNK)]
-    tally = Tally(cell)
+    tally = Tally(cell, loss)
     for answered in _answered_ahead(cell, oracle, chunks):
         for case, answer in answered:
             tally.add(case, *verdicts(cell, case, answer, manual=manual))
         progress(len(answered))
     return tally
+
+
+def _the_one_loss(specs: Sequence[Spec]) -> str:
+    names = sorted({spec.loss for spec in specs}) or ["softmax"]
+    if len(names) > 1:
+        raise ValueError(f"The cases have the losses {', '.join(names)}; judge those of one loss at a time.")
+    return names[0]
 
 
 def _answered_ahead(

@@ -23,10 +23,17 @@ from manual_rnn.bptt import forward_and_backward
 from manual_rnn.cell import Array, Cell, Nodes
 from manual_rnn.tape import Tape
 from manual_rnn.testing.problem import Answer, Case
-from manual_rnn.testing.scales import OF_THE_READOUT, Scales, previous_states
+from manual_rnn.testing.scales import Scales, previous_states
 
 Manual = Callable[..., Any]
 """A pass that records on the tapes it is handed, with the signature of ``bptt.forward_and_backward``."""
+
+
+def run(manual: Manual, cell: Cell, case: Case, tape: Tape, grads: Tape) -> None:
+    """Runs a pass on a case. One that knows no other loss than the softmax is not told of it."""
+    told = {} if case.spec.loss == "softmax" else {"loss": case.spec.loss}
+    arguments = (case.params, case.x, case.y, case.weights, case.initial)
+    manual(cell, *arguments, inputs=True, tape=tape, grads=grads, **told)
 
 
 class ForcedTape(Tape):
@@ -138,11 +145,12 @@ def _check_returned_states(
 ) -> None:
     """The next step starts from what the tape has; a window from what forward returns: they must be one."""
     tape = ForcedTape(case.spec.sizes.T, nodes, before)
-    maps = Nodes(**{m.node: tape[m.node][0] for m in cell.maps})
+    maps = Nodes(**{m.node: tape[cell.full(m.node)][0] for m in cell.maps})
+    prev = Nodes(**{name: tape.previous(cell.full(name))[0] for name in cell.states})
     with np.errstate(all="ignore"):
-        returned = cell.forward(maps, tape.previous_at(0), tape.tap)
+        returned = cell.forward(maps, prev, lambda name, value: tape.tap(cell.full(name), value))
     for name in cell.states:
-        if name in returned and not np.array_equal(returned[name], tape[name][0], equal_nan=True):
+        if name in returned and not np.array_equal(returned[name], tape[cell.full(name)][0], equal_nan=True):
             raise ValueError(f"forward returns a state {name!r} that is not the {name!r} it has tapped.")
 
 
@@ -151,10 +159,11 @@ def _at_kinks(cell: Cell, nodes: Mapping[str, Array], scales: Scales) -> dict[st
     if not cell.kinks:
         return {}
     zero = np.any([nodes[name] == 0 for name in cell.kinks], axis=0)
-    found = {name: zero for name in nodes if name not in (*OF_THE_READOUT, *cell.states)}
+    states = [cell.full(name) for name in cell.states]
+    found = {name: zero for name in nodes if cell.own(name) is not None and name not in states}
     for name in cell.states:
         if f"{name}_prev" in scales[1]:  # handed to the step before, where it is a part of the state's gradient
-            found |= {name: np.concatenate([zero[1:], np.zeros_like(zero[:1])]), f"{name}0": zero[0]}
+            found |= {cell.full(name): np.concatenate([zero[1:], np.zeros_like(zero[:1])]), f"{name}0": zero[0]}
     return found
 
 
@@ -173,7 +182,7 @@ def local_verdict(
     back = ForcedTape(T, grads, before, [name for name in nodes if name in grads])
     _check_returned_states(cell, case, nodes, before)
     with np.errstate(all="ignore"):
-        manual(cell, case.params, case.x, case.y, case.weights, case.initial, inputs=True, tape=tape, grads=back)
+        run(manual, cell, case, tape, back)
 
     checks: dict[str, EquationCheck] = {}
     for prefix, computed, truths, scale_of, kinks in (

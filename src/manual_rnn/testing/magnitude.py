@@ -59,6 +59,13 @@ class Magnitude(NDArrayOperatorsMixin):
     def dtype(self) -> np.dtype[Any]:
         return self.value.dtype
 
+    @property
+    def T(self) -> Magnitude:
+        return Magnitude(self.value.T, None if self.exact else self.scale.T)
+
+    def __len__(self) -> int:
+        return len(self.value)
+
     def astype(self, dtype: Any, **options: Any) -> Magnitude:
         """The same numbers: rounding to another dtype is an error to be found, not a part of the scale."""
         return self

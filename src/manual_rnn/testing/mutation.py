@@ -8,8 +8,8 @@ judged like anyone's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
@@ -18,8 +18,7 @@ import numpy.typing as npt
 from manual_rnn.cell import Array, Cell
 from manual_rnn.tape import Tape
 from manual_rnn.testing.families import build
-from manual_rnn.testing.judge import verdicts
-from manual_rnn.testing.local import Manual
+from manual_rnn.testing.local import Manual, local_verdict, run
 from manual_rnn.testing.mistakes.explain import (
     answered,
     explain,
@@ -34,6 +33,7 @@ from manual_rnn.testing.mistakes.formula import Formula, Observed
 from manual_rnn.testing.mistakes.museum import museum
 from manual_rnn.testing.mistakes.planting import Mistake, as_change, planted
 from manual_rnn.testing.problem import Case, Oracle, Sizes, Spec
+from manual_rnn.testing.scales import natural_scales
 from manual_rnn.testing.tally import Tally
 
 SPECS = [
@@ -101,9 +101,22 @@ def mutants(cell: Cell, observed: dict[str, list[Observed]]) -> Iterator[Mistake
                 yield Mistake(formula.sentence, {equation: as_change(formula)})
 
 
-def mutation_score(cell: Cell, oracle: Oracle, *, progress: Callable[[int], None] = lambda count: None) -> Scores:
-    """Plants every mistake in a cell, one at a time, and counts what the judge makes of it."""
-    planting = Planting(cell, oracle)
+def mutation_score(
+    cell: Cell,
+    oracle: Oracle,
+    *,
+    loss: str = "softmax",
+    equations: Collection[str] | None = None,
+    sample: int | None = None,
+    seed: int = 0,
+    progress: Callable[[int], None] = lambda count: None,
+) -> Scores:
+    """Plants mistakes in a cell, one at a time, and counts what the judge makes of each.
+
+    The whole museum, and of the mistakes made mechanically all, or as many as ``sample`` says, drawn by ``seed``.
+    ``equations`` are those that mistakes are planted in; all by default, in which the museum's are too.
+    """
+    planting = Planting(cell, oracle, loss)
 
     def scored(mistakes: Iterable[tuple[Mistake, bool]]) -> Score:
         total = Score()
@@ -112,19 +125,30 @@ def mutation_score(cell: Cell, oracle: Oracle, *, progress: Callable[[int], None
             progress(1)
         return total
 
+    observed = observe(cell, oracle, loss=loss)
+    chosen_in = observed if equations is None else {name: observed[name] for name in equations}
+    mechanical = list(mutants(cell, chosen_in))
+    if sample is not None and sample < len(mechanical):
+        chosen = np.random.default_rng(seed).choice(len(mechanical), sample, replace=False)
+        mechanical = [mechanical[i] for i in sorted(chosen)]
+    whole = museum(cell, loss) if equations is None else ()
     return Scores(
-        museum=scored((exhibit.mistake, exhibit.in_reach) for exhibit in museum(cell)),
-        mechanical=scored((mutant, True) for mutant in mutants(cell, observe(cell, oracle))),
+        museum=scored((exhibit.mistake, exhibit.in_reach) for exhibit in whole),
+        mechanical=scored((mutant, True) for mutant in mechanical),
     )
 
 
 class Planting:
     """A cell and its oracle's answers, which are the same whatever mistake is planted."""
 
-    def __init__(self, cell: Cell, oracle: Oracle) -> None:
-        self._cell = cell
-        self._judged = [(case, oracle([case.for_oracle()])[0]) for case in (build(cell, spec) for spec in SPECS)]
-        self._answered = cache(lambda family, seed: answered(cell, oracle, family=family, seed=seed))
+    def __init__(self, cell: Cell, oracle: Oracle, loss: str = "softmax") -> None:
+        self._cell, self._loss = cell, loss
+        cases = [build(cell, replace(spec, loss=loss)) for spec in SPECS]
+        answers = [oracle([case.for_oracle()])[0] for case in cases]
+        with np.errstate(all="ignore"):
+            scales = [natural_scales(cell, *pair) for pair in zip(cases, answers, strict=True)]
+        self._judged = list(zip(cases, answers, scales, strict=True))
+        self._answered = cache(lambda family, seed: answered(cell, oracle, family=family, seed=seed, loss=loss))
 
     def score(self, mistake: Mistake, *, in_reach: bool = True) -> Score:
         """The score of one mistake; none at all where the cell leaves no room for it."""
@@ -134,9 +158,9 @@ class Planting:
         shown = {name: seen for name in mistake.changes if (seen := self._where_it_shows(name, manual))}
         if not shown:
             return Score()
-        tally = Tally(self._cell)
-        for case, answer in self._judged:
-            tally.add(case, *verdicts(self._cell, case, answer, manual=manual))
+        tally = Tally(self._cell, self._loss)
+        for case, answer, scales in self._judged:  # the local verdict is the one that blames
+            tally.add(case, local_verdict(self._cell, case, answer, scales, manual=manual), {})
         report = tally.report()
         named = set(report.blame) == set(shown)
         words = {name: explain(self._cell, name, seen) for name, (_, seen) in shown.items()} if named else {}
@@ -174,7 +198,7 @@ def _can_be_made(cell: Cell, case: Case, manual: Manual) -> bool:
     """Whether a pass can make a mistake: not where it needs what has not been computed at that point."""
     tape, grads = BlankTape(case.spec.sizes.T), BlankTape(case.spec.sizes.T)
     try:
-        manual(cell, case.params, case.x, case.y, case.weights, case.initial, inputs=True, tape=tape, grads=grads)
+        run(manual, cell, case, tape, grads)
     except KeyError:
         return False
     return all(np.isfinite(array).all() for tapes in (tape, grads) for array in (tapes[name] for name in tapes))

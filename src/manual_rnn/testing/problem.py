@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from manual_rnn import affine
+from manual_rnn import affine, losses
 from manual_rnn.cell import Array, Cell, parameter_shapes
 
 Answer = tuple[Mapping[str, Array], Mapping[str, Array]]
@@ -42,14 +42,19 @@ class Spec:
     seed: int
     severity: int
     """How far into its family's range the case goes, in per cent: the exponent of a vanished gradient, say."""
+    loss: str = "softmax"
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """All but the loss, which is the same for all cases that are judged together."""
+        return {name: value for name, value in asdict(self).items() if name != "loss"}
 
 
 @dataclass(frozen=True)
 class Case:
-    """A problem with its arrays. x is dense (T, B, n_in) or token ids (T, B); y ids (T, B); weights (T, B)."""
+    """A problem with its arrays. x is dense (T, B, n_in) or token ids (T, B); weights (T, B).
+
+    y is what the loss takes: ids (T, B), or rows (T, B, n_out).
+    """
 
     spec: Spec
     params: Mapping[str, Array]
@@ -66,8 +71,8 @@ class Case:
         """The same problem for an oracle, which gets every input as dense rows."""
         n_in = self.spec.sizes.n_in
         x = np.eye(n_in, dtype=self.dtype)[self.x] if affine.is_tokens(self.x) else self.x
-        arrays = {"x": x, "y": self.y, "weights": self.weights}
-        return {"params": dict(self.params), "initial": dict(self.initial), **arrays}
+        rest = {"x": x, "y": self.y, "weights": self.weights, "loss": self.spec.loss}
+        return {"params": dict(self.params), "initial": dict(self.initial), **rest}
 
     def astype(self, dtype: Any) -> Case:
         """The same numbers in another dtype."""
@@ -76,7 +81,7 @@ class Case:
             {n: a.astype(dtype) for n, a in self.params.items()},
             {n: a.astype(dtype) for n, a in self.initial.items()},
             self.x if affine.is_tokens(self.x) else self.x.astype(dtype),
-            self.y,
+            self.y if losses.get(self.spec.loss).targets.ids else self.y.astype(dtype),
             self.weights.astype(dtype),
         )
 
@@ -88,8 +93,9 @@ def leading_axes(cell: Cell, equation: str) -> int:
     that of a parameter.
     """
     variable = equation.removeprefix("grad_")
+    made = {w.name for w in cell.weights}
     if variable == equation:
-        return 2
-    if variable in parameter_shapes(cell, n_in=1, n_hidden=1, n_out=1):
+        return 0 if variable in made else 2
+    if variable in made or variable in parameter_shapes(cell, n_in=1, n_hidden=1, n_out=1):
         return 0
     return 1 if variable in {f"{state}0" for state in cell.states} else 2

@@ -104,6 +104,8 @@ class Report:
     max_length: int
     equations: tuple[EquationReport, ...]
     diagnosis: tuple[str, ...]
+    loss: str = "softmax"
+    """Not in the JSON."""
 
     @property
     def agree(self) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 from manual_rnn.bptt import forward_and_backward
 from manual_rnn.cell import Array, Cell, Nodes, Tap
 from manual_rnn.tape import Tape
+from manual_rnn.testing.local import run
 from manual_rnn.testing.problem import Case
 
 
@@ -25,10 +26,9 @@ class _WrongReturn(Exception):
 def wrong_return(cell: Cell, case: Case) -> str | None:
     """One sentence on the first thing of a wrong type or shape that the cell hands back; None if there is none."""
     T = case.spec.sizes.T
-    arguments = (case.params, case.x, case.y, case.weights, case.initial)
     try:
         with np.errstate(all="ignore"):
-            forward_and_backward(checked(cell), *arguments, inputs=True, tape=Tape(T), grads=Tape(T))
+            run(forward_and_backward, checked(cell), case, Tape(T), Tape(T))
     except _WrongReturn as found:
         return str(found)
     except (Exception, SystemExit):

@@ -7,16 +7,16 @@ own equations the scale comes from magnitude arithmetic on the cell's own code.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import reduce
-from math import log
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
 
-from manual_rnn import affine, loss
-from manual_rnn.cell import Array, Cell, Nodes, Tap
+from manual_rnn import affine
+from manual_rnn.cell import Array, Cell, Nodes, Tap, Term
+from manual_rnn.testing import losses
 from manual_rnn.testing.magnitude import Magnitude, scale_of
 from manual_rnn.testing.problem import Answer, Case
 
@@ -33,84 +33,188 @@ Scales = tuple[Mapping[str, Scale], Mapping[str, Scale]]
 """Those of the forward nodes and those of the gradients, by the names that the tapes use."""
 
 
-OF_THE_READOUT = ("o", "loss")
-
-
 def previous_states(cell: Cell, case: Case, nodes: Mapping[str, Array]) -> dict[str, Array]:
-    """Each state at steps 0 … T−1, (T, B, n): the initial one, then the reference's."""
-    return {name: np.concatenate([case.initial[name][None], nodes[name][:-1]]) for name in cell.states}
+    """Each state at steps 0 … T−1, (T, B, n), by its name on the tape: the initial one, then the reference's."""
+    return {
+        cell.full(name): np.concatenate([case.initial[name][None], nodes[cell.full(name)][:-1]]) for name in cell.states
+    }
 
 
 def natural_scales(cell: Cell, case: Case, answer: Answer) -> Scales:
     """The scales of every equation of a case, at the values of the reference's answer."""
     nodes, grads = answer
     s = case.spec.sizes
-    size = {name: np.abs(array) for name, array in case.params.items()}
+    params = {**case.params, **{w.name: nodes[w.name] for w in cell.weights}}
+    size = {name: np.abs(array) for name, array in params.items()}
     x = case.x if affine.is_tokens(case.x) else np.abs(case.x)
-    before = previous_states(cell, case, nodes)
-    h = nodes[cell.states[0]]
+    exact = _Exact(cell, case, nodes, grads)
 
-    forward, backward = _own_equations(cell, nodes, grads, before)
+    forward, backward = _own_equations(cell, exact, params)
     for m in cell.maps:
-        a = affine.forward(size[m.U], size[m.b], x) + np.abs(before[m.state]) @ size[m.W].T
-        forward[m.node] = Scale(a, s.n_in + s.n_hidden + 1)
-    forward["o"] = Scale(affine.forward(size["V"], size["c"], np.abs(h)), s.n_hidden + 1)
+        a = np.broadcast_to(size[m.b] if m.b else np.zeros((), case.dtype), exact.nodes[m.node].shape)
+        if m.U:
+            a = a + affine.forward(size[m.U], np.zeros((), case.dtype), x)
+        for term in m.terms:
+            a = a + affine.product(size[term.weight], np.abs(exact.of(term)), diagonal=term.diagonal)
+        forward[cell.full(m.node)] = Scale(a, s.n_in + s.n_hidden * len(m.terms) + 1)
+    first = nodes[cell.full(cell.states[0])]
+    forward["o"] = Scale(affine.forward(size["V"], size["c"], np.abs(first)), s.n_hidden + 1)
     forward["loss"], backward["o"] = _of_loss(case, nodes["o"])
 
     grad_o, steps = np.abs(grads["o"]), s.T * s.B
     backward["c"] = Scale(affine.bias_gradient(grad_o), steps)
-    backward["V"] = Scale(affine.weight_gradient(grad_o, np.abs(h), s.n_hidden), steps)
-    for i, name in enumerate(cell.states):
-        carried = _carried(cell, name, size, grads, backward)
-        arriving = np.concatenate([carried[1:], np.zeros_like(carried[:1])])
-        from_loss = affine.input_gradient(size["V"], grad_o) if i == 0 else 0
-        backward[name] = Scale(arriving + from_loss, s.n_hidden + s.n_out)
-        backward[f"{name}0"] = Scale(carried[0], s.n_hidden)
-    inputs = np.zeros((s.T, s.B, s.n_in), case.dtype)
+    backward["V"] = Scale(affine.weight_gradient(grad_o, np.abs(first), s.n_hidden), steps)
+    arriving = backward[cell.full(cell.states[0])]
+    from_loss = affine.input_gradient(size["V"], grad_o)
+    backward[cell.full(cell.states[0])] = Scale(arriving.of + from_loss, arriving.terms + s.n_out)
+    inputs, ways = np.zeros((s.T, s.B, s.n_in), case.dtype), 0
     for m in cell.maps:
-        grad_a = np.abs(grads[m.node])
-        backward[m.b] = Scale(affine.bias_gradient(grad_a), steps)
-        backward[m.W] = Scale(affine.weight_gradient(grad_a, np.abs(before[m.state]), s.n_hidden), steps)
-        backward[m.U] = Scale(affine.weight_gradient(grad_a, x, s.n_in), steps)
-        inputs = inputs + affine.input_gradient(size[m.U], grad_a)
-    backward["x"] = Scale(inputs, s.n_hidden * len(cell.maps))
+        grad_a = np.abs(exact.grads[m.node])
+        if m.b:
+            backward[m.b] = Scale(affine.bias_gradient(grad_a), steps)
+        for term in m.terms:
+            rows = np.abs(exact.of(term))
+            of_weight = affine.product_weight_gradient(grad_a, rows, diagonal=term.diagonal)
+            backward[term.weight] = Scale(of_weight, steps)
+        if m.U:
+            backward[m.U] = Scale(affine.weight_gradient(grad_a, x, s.n_in), steps)
+            inputs, ways = inputs + affine.input_gradient(size[m.U], grad_a), ways + 1
+    backward["x"] = Scale(inputs, s.n_hidden * ways)
+    for w in cell.weights:
+        of, W, grad_W = params[w.of], params[w.name], grads[w.name]
+        forward[w.name] = _of_function(w.forward, of, W, least=1.0)
+        # A weight that does not change with the length of a row has a gradient of zero along it, made by cancellation.
+        shortest = np.abs(of).max(axis=1).min()
+        least = float(np.abs(grad_W).max() * np.abs(W).max() / shortest) if shortest else 0.0
+        back = partial(w.backward, of, W)
+        backward[w.of] = _of_function(back, grad_W, grads[w.of], least=least)
     return forward, backward
 
 
+class _Exact:
+    """The reference's values of a case, under the cell's own names."""
+
+    def __init__(self, cell: Cell, case: Case, nodes: Mapping[str, Array], grads: Mapping[str, Array]) -> None:
+        self.nodes = {own: nodes[name] for name in nodes if (own := cell.own(name)) is not None}
+        self.grads = {own: grads[cell.full(own)] for own in self.nodes}
+        before = previous_states(cell, case, nodes)
+        self.before = {name: before[cell.full(name)] for name in cell.states}
+
+    def of(self, term: Term) -> Array:
+        """What a product of a map is taken of, at every step."""
+        return self.nodes[term.of] if term.now else self.before[term.of]
+
+
 def _own_equations(
-    cell: Cell, nodes: Mapping[str, Array], grads: Mapping[str, Array], before: Mapping[str, Array]
+    cell: Cell, exact: _Exact, params: Mapping[str, Array]
 ) -> tuple[dict[str, Scale], dict[str, Scale]]:
     """The cell's own equations under magnitude arithmetic, all steps at once, each fed with exact values.
 
+    With them, what arrives at each state: for the first by itself, for others as a term of the cell's own equation.
     Code that cannot be run so (it indexes, or calls what is no ufunc) has the largest number of each row for scale.
     """
-    own = [name for name in nodes if name not in OF_THE_READOUT]
-    grads = {name: grads[name] for name in own}
+    nodes, grads = exact.nodes, exact.grads
     # What flows into the cell at each unit: the largest gradient of its nodes.
     flow = reduce(np.maximum, [np.abs(array) for array in grads.values()])
-    forward = {name: _largest_of_row(nodes[name]) for name in own}
-    backward = {name: Scale(np.maximum(_largest_of_row(grads[name]).of, 2 * flow), 1) for name in own}
-    prev = Nodes(**{name: Magnitude(array) for name, array in before.items()})
+    forward = {name: _largest_of_row(array) for name, array in nodes.items()}
+    backward = {name: Scale(np.maximum(_largest_of_row(grads[name]).of, 2 * flow), 1) for name in nodes}
+    prev = Nodes(**{name: Magnitude(array) for name, array in exact.before.items()})
     node = Nodes(**{name: Magnitude(array) for name, array in nodes.items()})
-    grad = Nodes(**{name: Magnitude(grads[name]) for name in cell.states})
     maps = Nodes(**{m.node: Magnitude(nodes[m.node]) for m in cell.maps})
     states: Any = dict.fromkeys(cell.states)
-    direct: Any = dict.fromkeys(m.node for m in cell.maps)
     # Whatever is raised: if the code itself is at fault, the pass with plain arrays says so.
     with contextlib.suppress(Exception):
         states = cell.forward(maps, prev, _tap_into(forward, nodes))
-    with contextlib.suppress(Exception):
-        direct = cell.backward(node, prev, grad, _tap_into(backward, grads))
     _check_returned("forward", states, "each state", cell.states)
-    _check_returned("backward", direct, "the gradient of each map", [m.node for m in cell.maps])
+    direct: Any = dict.fromkeys(m.node for m in cell.maps)
+    first, *others = cell.states
+    carried: dict[str, Magnitude] = {}
+    for _ in range(2 if others else 1):  # what a further state receives directly is known after a first run only
+        with contextlib.suppress(Exception):
+            grad = Nodes(**_within(cell, params, grads))
+            for name in others:
+                arrived = _arriving(cell, name, params, exact, direct)
+                setattr(grad, name, arrived + getattr(grad, name) if hasattr(grad, name) else arrived)
+            setattr(grad, first, Magnitude(grads[first]))
+            direct = cell.backward(node, prev, grad, _tap_into(backward, grads))
+        _check_returned("backward", direct, "the gradient of each map", [m.node for m in cell.maps])
     known = {m.node for m in cell.maps} | {f"{name}_prev" for name in cell.states}
     if unknown := [name for name in direct if name not in known]:
         raise ValueError(f"backward returned {_list(unknown)}; it may return {_list(sorted(known))}.")
     backward = {name: _rounded_derivative(scale, flow) for name, scale in backward.items()}
+    n = flow.shape[-1] * sum(not term.now for m in cell.maps for term in m.terms)
+    backward[first] = Scale(_arriving(cell, first, params, exact, direct).scale, n)
+    for name in others:
+        backward[name] = Scale(backward[name].of, n + 1)
+    forward = {cell.full(name): scale for name, scale in forward.items()}
+    backward = {cell.full(name): scale for name, scale in backward.items()}
     for name in cell.states:
-        if f"{name}_prev" in direct:
+        carried[name] = _carried(cell, name, params, exact, direct)
+        backward[f"{name}0"] = Scale(carried[name].scale[0], n)
+        if direct.get(f"{name}_prev") is not None:
             backward[f"{name}_prev"] = Scale(scale_of(direct[f"{name}_prev"]), 1)
     return forward, backward
+
+
+def _within(cell: Cell, params: Mapping[str, Array], grads: Mapping[str, Array]) -> dict[str, Magnitude]:
+    """What maps of nodes of their own step hand back to these."""
+    found: dict[str, Magnitude] = {}
+    for m in cell.maps:
+        for term in m.terms:
+            if term.now:
+                part = _handed_back(params, term, grads[m.node])
+                found[term.of] = found[term.of] + part if term.of in found else part
+    return found
+
+
+def _arriving(
+    cell: Cell, state: str, params: Mapping[str, Array], exact: _Exact, direct: Mapping[str, Any]
+) -> Magnitude:
+    """What comes to ∇state(t) from step t+1; nothing at the last step."""
+    carried = _carried(cell, state, params, exact, direct)
+    value, scale = (np.concatenate([a[1:], np.zeros_like(a[:1])]) for a in (carried.value, carried.scale))
+    return Magnitude(value, scale)
+
+
+def _carried(
+    cell: Cell, state: str, params: Mapping[str, Array], exact: _Exact, direct: Mapping[str, Any]
+) -> Magnitude:
+    """What step t hands to ∇state(t−1): through the maps, and directly where the cell does so."""
+    found = direct.get(f"{state}_prev")
+    if found is None:
+        found = np.zeros_like(exact.grads[state])
+    total = found if isinstance(found, Magnitude) else Magnitude(found)
+    for m in cell.maps:
+        for term in m.terms:
+            if term.of == state and not term.now:
+                total = total + _handed_back(params, term, exact.grads[m.node])
+    return total
+
+
+def _handed_back(params: Mapping[str, Array], term: Term, grad_a: Array) -> Magnitude:
+    """Wᵀ ∇a with its scale."""
+    weight = params[term.weight]
+    value = affine.product_input_gradient(weight, grad_a, diagonal=term.diagonal)
+    return Magnitude(value, affine.product_input_gradient(np.abs(weight), np.abs(grad_a), diagonal=term.diagonal))
+
+
+def _of_function(function: Callable[[Any], Any], argument: Array, value: Array, *, least: float) -> Scale:
+    """The scale of a weight that is made of a parameter, or of the parameter's gradient.
+
+    Of code that magnitude arithmetic cannot run (products of matrices), one for the whole array: its largest number,
+    or that of the same code with random signs in its argument, where nothing cancels, and ``least`` at least.
+    """
+    n = len(value)
+    with contextlib.suppress(Exception):
+        found = function(Magnitude(argument))
+        if isinstance(found, Magnitude):
+            return Scale(np.broadcast_to(found.scale, value.shape), 1)
+    rng, largest = np.random.default_rng(0), max(np.abs(value).max(), least)
+    for _ in range(4):
+        signs = rng.choice([-1.0, 1.0], argument.shape).astype(value.dtype)
+        with contextlib.suppress(Exception):
+            largest = max(largest, np.abs(function(argument * signs)).max())
+    return Scale(np.full(value.shape, largest, value.dtype), n * n)
 
 
 def _check_returned(what: str, given: Any, content: str, names: Iterable[str]) -> None:
@@ -149,31 +253,7 @@ def _largest_of_row(array: Array) -> Scale:
     return Scale(np.broadcast_to(np.abs(array).max(axis=-1, keepdims=True), array.shape), 1)
 
 
-def _carried(
-    cell: Cell, state: str, size: Mapping[str, Array], grads: Mapping[str, Array], backward: Mapping[str, Scale]
-) -> Array:
-    """The scale of what step t hands to ∇state(t−1): through the maps, and directly where the cell does so."""
-    direct = f"{state}_prev"
-    carried = backward[direct].of if direct in backward else np.zeros_like(grads[state])
-    for m in cell.maps:
-        if m.state == state:
-            carried = carried + affine.input_gradient(size[m.W], np.abs(grads[m.node]))
-    return carried
-
-
 def _of_loss(case: Case, o: Array) -> tuple[Scale, Scale]:
-    """Scales of the loss, log Σ e^{o−m} + m − o_y with the largest logit m, and of ∇o = w (ŷ − 1_y).
-
-    Σ e^{o−m} lies in [1, n]: its rounding is an error of the size of one in the logarithm. That of o − m is an error
-    in proportion to |o| + |m| in the exponential.
-    """
-    w = np.abs(case.weights)
-    ones = np.ones_like(w)
-    _, y_hat = loss.forward(o, case.y, ones)
-    largest = np.abs(o.max(axis=-1, keepdims=True))
-    of_target = np.abs(np.take_along_axis(o, case.y[..., None], axis=-1))
-    value = w * (1 + log(o.shape[-1]) + largest + of_target)[..., 0]
-    gradient = w[..., None] * y_hat * (1 + np.abs(o) + largest)
-    steps, rows = np.ogrid[: case.y.shape[0], : case.y.shape[1]]
-    gradient[steps, rows, case.y] += w
+    """Scales of the loss and of ∇o, as the loss's own file in :mod:`manual_rnn.testing.losses` has them."""
+    value, gradient = losses.get(case.spec.loss).scales(o, case.y, np.abs(case.weights))
     return Scale(value, o.shape[-1]), Scale(gradient, o.shape[-1])

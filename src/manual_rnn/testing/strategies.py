@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
+from manual_rnn import losses
 from manual_rnn.cell import Cell
 from manual_rnn.testing.families import FAMILIES, build, families_for
 from manual_rnn.testing.problem import Case, Sizes, Spec
@@ -51,14 +52,17 @@ def specs(
     families: Sequence[str] | None = None,
     sizes: Sequence[Sizes] | None = None,
     dtypes: Sequence[str] = ("float64", "float32"),
+    loss: str = "softmax",
 ) -> Spec:
     """What decides a case. ``families``, ``sizes`` and ``dtypes`` narrow the choice; each defaults to all there are.
+    ``loss`` is the name of the loss that targets are drawn for.
 
     Raises:
-        ValueError: a family of that name does not exist.
+        ValueError: a family or a loss of that name does not exist.
     """
     if isinstance(families, str) or isinstance(dtypes, str):
         raise ValueError(f"families and dtypes are lists of names; families is {families!r}, dtypes is {dtypes!r}.")
+    losses.get(loss)
     names = families_for(cell) if families is None else families
     if not names or (sizes is not None and not sizes) or not dtypes:
         raise ValueError("There is nothing to draw from: families, sizes and dtypes must not be empty.")
@@ -78,6 +82,7 @@ def specs(
         dtype=draw(st.sampled_from(wanted)),
         seed=draw(st.integers(0, 2**32 - 1)),
         severity=draw(st.sampled_from(range(101))),
+        loss=loss,
     )
 
 
@@ -87,18 +92,20 @@ def cases(
     families: Sequence[str] | None = None,
     sizes: Sequence[Sizes] | None = None,
     dtypes: Sequence[str] = ("float64", "float32"),
+    loss: str = "softmax",
 ) -> st.SearchStrategy[Case]:
     """Cases with their arrays; see :func:`specs` for what narrows the choice."""
-    return specs(cell, families=families, sizes=sizes, dtypes=dtypes).map(lambda spec: build(cell, spec))
+    drawn = specs(cell, families=families, sizes=sizes, dtypes=dtypes, loss=loss)
+    return drawn.map(lambda spec: build(cell, spec))
 
 
-def draw_specs(cell: Cell, examples: int, seed_: int) -> list[Spec]:
+def draw_specs(cell: Cell, examples: int, seed_: int, loss: str = "softmax") -> list[Spec]:
     """``examples`` specs drawn by Hypothesis outside of a test, every family of the cell with its even share."""
     names = families_for(cell)
     drawn: list[Spec] = []
     for i, family in enumerate(names):
         share = examples // len(names) + (i < examples % len(names))
-        drawn += _collect(specs(cell, families=[family]), share, seed_ + i)
+        drawn += _collect(specs(cell, families=[family], loss=loss), share, seed_ + i)
     return drawn
 
 

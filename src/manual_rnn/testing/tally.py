@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -36,6 +37,7 @@ class Tally:
     """The count of a judge over many cases of one cell; tallies of parts of them can be merged."""
 
     cell: Cell
+    loss: str = "softmax"
     families: dict[str, FamilyCount] = field(default_factory=dict)
     shapes: set[Sizes] = field(default_factory=set)
     equations: dict[str, EquationTally] = field(default_factory=dict)
@@ -111,7 +113,7 @@ class Tally:
                 max_relative_error=tally.relative,
                 max_share_of_budget=tally.share,
                 worst=tally.worst_end_to_end if tally.wrong == 0 and tally.wrong_end_to_end else tally.worst,
-                latex=formula(cell, name),
+                latex=formula(cell, name, self.loss),
                 by_step=tuple(tally.profile.by_step.tolist()) if leading_axes(cell, name) == 2 else (),
                 by_length=dict(sorted(tally.profile.by_length.items())),
             )
@@ -125,6 +127,7 @@ class Tally:
             max_length=max((sizes.T for sizes in self.shapes), default=0),
             equations=tuple(equations),
             diagnosis=tuple(diagnosis),
+            loss=self.loss,
         )
 
 
@@ -138,16 +141,16 @@ def label_of(cell: Cell, equation: str) -> str:
     """
     labels = SHARED_LABELS | {"grad_x": "B9"}
     for m in cell.maps:
-        labels |= {m.node: "F1", f"grad_{m.b}": "B6", f"grad_{m.W}": "B7", f"grad_{m.U}": "B8"}
-    for state in cell.states:
-        labels |= {f"grad_{state}": "B4", f"grad_{state}0": "B10"}
+        labels |= {cell.full(m.node): "F1", f"grad_{m.b}": "B6", f"grad_{m.U}": "B8"}
+        labels |= {f"grad_{term.weight}": "B7" for term in m.terms}
+    labels |= {f"grad_{cell.full(cell.states[0])}": "B4"} | {f"grad_{state}0": "B10" for state in cell.states}
     own = "B5" if equation.startswith("grad_") else "F2"
     return {**labels, **cell.labels}.get(equation, own)
 
 
-def _order(label: str) -> tuple[bool, int, str]:
-    digits = "".join(character for character in label if character.isdigit())
-    return (not label.startswith("F"), int(digits or 999), label)
+def _order(label: str) -> tuple[bool, list[int], str]:
+    """F2.9 before F2.10, and all that is forward before all that is backward."""
+    return (not label.startswith("F"), [int(digits) for digits in re.findall(r"\d+", label)] or [999], label)
 
 
 def _smaller(first: Spec | None, second: Spec) -> Spec:

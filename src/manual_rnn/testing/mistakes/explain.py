@@ -14,18 +14,18 @@ import numpy as np
 
 from manual_rnn.bptt import forward_and_backward
 from manual_rnn.cell import Array, Cell
+from manual_rnn.testing import losses
 from manual_rnn.testing.families import build
-from manual_rnn.testing.local import ForcedTape, Manual
-from manual_rnn.testing.mistakes.equations import initial, stepwise, summed
+from manual_rnn.testing.local import ForcedTape, Manual, run
+from manual_rnn.testing.mistakes.equations import initial, own, stepwise, summed
 from manual_rnn.testing.mistakes.factors import NAMED, Factor, constant
 from manual_rnn.testing.mistakes.formula import IN_TIME, Formula, Observed, Value, symbol
-from manual_rnn.testing.mistakes.loss_terms import unshifted
 from manual_rnn.testing.mistakes.order import in_order_of_time
 from manual_rnn.testing.mistakes.own import FUNCTIONS, formulas_of_own, gives_the_right_numbers
 from manual_rnn.testing.mistakes.right import right_value
 from manual_rnn.testing.mistakes.steps import formulas_of_steps
 from manual_rnn.testing.mistakes.sums import formulas_of_sum
-from manual_rnn.testing.mistakes.terms import Quantities
+from manual_rnn.testing.mistakes.terms import Given, Quantities
 from manual_rnn.testing.problem import Answer, Case, Oracle, Sizes, Spec
 from manual_rnn.testing.scales import previous_states
 
@@ -36,18 +36,24 @@ ROUNDING = 512
 
 
 def observe(
-    cell: Cell, oracle: Oracle, *, manual: Manual = forward_and_backward, seed: int = 0, family: str = "ordinary"
+    cell: Cell,
+    oracle: Oracle,
+    *,
+    manual: Manual = forward_and_backward,
+    seed: int = 0,
+    family: str = "ordinary",
+    loss: str = "softmax",
 ) -> dict[str, list[Observed]]:
     """Every equation of some cases, each fed with right values: what was computed and what is right."""
-    return observe_in(cell, answered(cell, oracle, seed=seed, family=family), manual=manual)
+    return observe_in(cell, answered(cell, oracle, seed=seed, family=family, loss=loss), manual=manual)
 
 
 def answered(
-    cell: Cell, oracle: Oracle, *, seed: int = 0, family: str = "ordinary"
+    cell: Cell, oracle: Oracle, *, seed: int = 0, family: str = "ordinary", loss: str = "softmax"
 ) -> list[tuple[Case, Answer]]:
     """The cases in which mistakes are looked for, with the truth. They differ in how far they go into their family."""
     severities = (60, 60) if family == "ordinary" else (40, 50)
-    specs = [[Spec(family, sizes, "float64", seed + i, s) for i, s in enumerate(severities)] for sizes in SIZES]
+    specs = [[Spec(family, sizes, "float64", seed + i, s, loss) for i, s in enumerate(severities)] for sizes in SIZES]
     of_size = [[build(cell, spec) for spec in group] for group in specs]
     return [pair for cases in of_size for pair in zip(cases, oracle([c.for_oracle() for c in cases]), strict=True)]
 
@@ -62,7 +68,7 @@ def observe_in(
         before = previous_states(cell, case, nodes)
         tape, back = ForcedTape(sizes.T, nodes, before), ForcedTape(sizes.T, grads, before)
         with np.errstate(all="ignore"):
-            manual(cell, case.params, case.x, case.y, case.weights, case.initial, inputs=True, tape=tape, grads=back)
+            run(manual, cell, case, tape, back)
         known = Quantities(cell, case, nodes, grads)
         for prefix, computed, right in (("", tape.computed, nodes), ("grad_", back.computed, grads)):
             for name, ours in computed.items():
@@ -77,8 +83,26 @@ def explain(cell: Cell, equation: str, observed: Sequence[Observed]) -> Formula 
     if np.mean([np.isfinite(o.ours).mean() for o in observed]) < 0.5:
         return None  # any formula that overflows would fit
     with np.errstate(all="ignore"):
+        if as_coded := _past_the_maps(cell, equation, observed):
+            return as_coded
         all_there_are = chain(simple_formulas(cell, equation, observed), formulas(cell, equation, observed[:1]))
         return next((formula for formula in all_there_are if gives(formula, observed)), None)
+
+
+def _past_the_maps(cell: Cell, equation: str, observed: Sequence[Observed]) -> Formula | None:
+    """Where a state's equation gives the user's wrong numbers as it stands: its one part that is the cell's own code is
+    what comes back past the maps. Any change of the other terms that changes nothing would fit as well."""
+    terms = {**stepwise(cell, _loss_of(observed)), **initial(cell)}.get(equation, [])
+    state = equation.removeprefix("grad_").removesuffix("0")
+    right = right_value(cell, equation, _loss_of(observed)) if terms and state in cell.states else None
+    if right is None or gives_the_right_numbers(right, observed):
+        return None
+    name, returned = symbol(equation), f"{state}_prev"
+    own_terms = [str(term) for term in terms if isinstance(term, Given) and term.carried]
+    words = f"is wrong: {own_terms[0]}" if own_terms else "is missing"
+    sentence = f"{name}: what comes back past the maps, which the cell returns as {returned}, {words}."
+    as_it_is = Formula(sentence if equation != f"grad_{state}0" else _of_start(sentence), right)
+    return as_it_is if gives(as_it_is, observed) else None
 
 
 def shows(observed: Sequence[Observed]) -> bool:
@@ -91,9 +115,10 @@ def formulas(cell: Cell, equation: str, seen: Sequence[Observed]) -> Iterator[Fo
     """All formulas for an equation, the simplest first; ``seen`` gives the constants that are measured, not guessed."""
     if equation in summed(cell):
         return formulas_of_sum(equation, summed(cell)[equation], seen)
-    if equation in (steps := stepwise(cell)):
+    if equation in (steps := stepwise(cell, _loss_of(seen))):
         of_steps = formulas_of_steps(equation, steps[equation], seen, rows=lambda known: known.rows)
-        return chain(of_steps, in_order_of_time(cell, equation))
+        of_own = formulas_of_own(cell, equation, seen) if equation in own(cell) else ()
+        return chain(of_steps, of_own, in_order_of_time(cell, equation))
     if equation in (starts := initial(cell)):
         at_start = formulas_of_steps(equation, starts[equation], seen, rows=lambda known: [-1])
         of_start = (replace(formula, sentence=_of_start(formula.sentence)) for formula in at_start)
@@ -124,13 +149,12 @@ def _same(value: Array, o: Observed) -> bool:
 
 def simple_formulas(cell: Cell, equation: str, observed: Sequence[Observed]) -> Iterator[Formula]:
     """What can go wrong with a right array: its sign, a factor, its dtype, its layout, a limit, a step."""
-    name, right, first = symbol(equation), right_value(cell, equation), observed[0]
-    if not gives_the_right_numbers(right, observed):
-        # The cell's own code is what is wrong: the right numbers are those of the oracle.
-        answers = {id(o.known): o.right for o in observed}
-
+    name, right, first = symbol(equation), right_value(cell, equation, _loss_of(observed)), observed[0]
+    if right is None or not gives_the_right_numbers(right, observed):
+        # The cell's own code is what is wrong, or it cannot be read: the right numbers are those of the oracle.
         def right(known: Quantities) -> Array:
-            return answers[id(known)]
+            backward = equation.startswith("grad_")
+            return np.asarray(known.grads[equation.removeprefix("grad_")] if backward else known.nodes[equation])
 
     for factor in NAMED[1:]:
         yield _scaled(name, right, factor)
@@ -139,7 +163,7 @@ def simple_formulas(cell: Cell, equation: str, observed: Sequence[Observed]) -> 
         yield replace(_scaled(name, right, constant(float((first.ours * first.right).sum()) / power)), measured=True)
     sentence = f"{name} has passed through float32: seven digits are right."
     yield Formula(sentence, lambda known: right(known).astype(np.float32), measured=True, fits=_same_in_single)
-    limit = float(np.abs(first.ours).max())
+    limit = max(float(np.abs(o.ours).max()) for o in observed)  # not every case need reach it
     clipped = f"{name} is clipped at ±{limit:.6g}."
     yield Formula(clipped, lambda known: np.clip(right(known), -limit, limit), measured=True)
     if first.right.ndim == 2 and first.right.shape[0] == first.right.shape[1] and equation in summed(cell):
@@ -149,7 +173,11 @@ def simple_formulas(cell: Cell, equation: str, observed: Sequence[Observed]) -> 
     for words, function in FUNCTIONS.items() if not equation.startswith("grad_") and first.right.ndim == 3 else ():
         sentence = f"your {name} is {words} of what the derivation has."
         yield Formula(sentence, lambda known, function=function: function(right(known)))  # type: ignore[misc]
-    yield from unshifted(equation)
+    yield from losses.get(_loss_of(observed)).formulas(equation)
+
+
+def _loss_of(seen: Sequence[Observed]) -> str:
+    return seen[0].known.case.spec.loss
 
 
 def _scaled(name: str, right: Value, factor: Factor) -> Formula:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -56,8 +57,9 @@ IN_TIME: dict[str, Callable[[Array], Array]] = {
 
 
 def symbol(equation: str) -> str:
-    """∇W for grad_W."""
-    return equation.replace("grad_", "∇").replace("h0", "h(0)")
+    """∇W for grad_W, ∇c(t) for grad_cell.c."""
+    own = equation.replace("cell.", "") + ("(t)" if "cell." in equation else "")
+    return re.sub("^∇(.)0$", r"∇\1(0)", own.replace("grad_", "∇"))
 
 
 def quantities(known: Quantities) -> Iterator[Quantity]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
-import numpy as np
-
-from manual_rnn.cell import Affine, Cell
+from manual_rnn.cell import Affine, Cell, parameter_shapes
+from manual_rnn.testing.losses.softmax import unshifted
 from manual_rnn.testing.mistakes.changes import (
     at_each_step,
     clipped,
@@ -24,9 +24,8 @@ from manual_rnn.testing.mistakes.changes import (
 )
 from manual_rnn.testing.mistakes.equations import initial, stepwise
 from manual_rnn.testing.mistakes.formula import Formula
-from manual_rnn.testing.mistakes.loss_terms import unshifted
 from manual_rnn.testing.mistakes.order import in_order_of_time
-from manual_rnn.testing.mistakes.own import Exchange
+from manual_rnn.testing.mistakes.own import activation_of, with_another, without_derivative
 from manual_rnn.testing.mistakes.planting import Change, Mistake, as_change
 from manual_rnn.testing.mistakes.right import right_value
 from manual_rnn.testing.mistakes.terms import Linear, Outer, Quantity, Term
@@ -48,11 +47,11 @@ class Exhibit:
         return self.mistake.sentence
 
 
-def museum(cell: Cell) -> Iterator[Exhibit]:
+def museum(cell: Cell, loss: str = "softmax") -> Iterator[Exhibit]:
     """Every mistake of the museum, planted in the equations of this cell."""
     for state in cell.states:
         yield from _of_carry(cell, state)
-    yield from _of_readout(cell)
+    yield from _of_readout(cell, loss)
     for m in cell.maps:
         yield from _of_map(cell, m)
         yield from _of_activation(cell, m)
@@ -61,7 +60,7 @@ def museum(cell: Cell) -> Iterator[Exhibit]:
 
 
 def _of_carry(cell: Cell, state: str) -> Iterator[Exhibit]:
-    here, start = f"grad_{state}", f"grad_{state}0"
+    here, start = f"grad_{cell.full(state)}", f"grad_{state}0"
     terms, starting = stepwise(cell)[here], initial(cell)[start]
     carried = [term for term in terms if term in starting]
     others = [term for term in terms if term not in starting]
@@ -85,12 +84,14 @@ def _of_carry(cell: Cell, state: str) -> Iterator[Exhibit]:
     )
     truncated = {here: where(lambda t, T: T - t <= 3)}
     yield Exhibit(Mistake("accidental truncation after three steps", truncated), COMMON)
-    yield of_both("W for Wᵀ", COMMON, _turned)
+    if any(_turned(term) != term for term in carried):
+        yield of_both("W for Wᵀ", COMMON, _turned)
     order = {name: as_change(f) for name in (here, start) for f in in_order_of_time(cell, name)}
-    yield Exhibit(Mistake("Jacobians multiplied in the order of time", order), "elixir-nx/axon #644")
+    if order:  # of one state that comes through all ways; not of the second of two
+        yield Exhibit(Mistake("Jacobians multiplied in the order of time", order), "elixir-nx/axon #644")
     zeros = {start: times(lambda known: 0.0)}
     yield Exhibit(Mistake("the initial state's gradient is zeros", zeros), "pytorch #95137")
-    off: list[Term] = [Linear(Quantity(state, gradient=True, offset=1))]
+    off: list[Term] = [Linear(Quantity(cell.full(state), gradient=True, offset=1))]
     yield Exhibit(
         Mistake("the gradient of the first state for the initial one's", {start: at_each_step(lambda known, t: off)}),
         "deeplearning.ai 67533",
@@ -98,11 +99,13 @@ def _of_carry(cell: Cell, state: str) -> Iterator[Exhibit]:
 
 
 def _turned(term: Term) -> Term:
-    return replace(term, transposed=not term.transposed) if isinstance(term, Linear) else term
+    if not isinstance(term, Linear) or term.diagonal:
+        return term
+    return replace(term, transposed=not term.transposed)
 
 
-def _of_readout(cell: Cell) -> Iterator[Exhibit]:
-    first = cell.states[0]
+def _of_readout(cell: Cell, loss: str) -> Iterator[Exhibit]:
+    first = cell.full(cell.states[0])
     here, terms = f"grad_{first}", stepwise(cell)[f"grad_{first}"]
     direct, others = terms[0], terms[1:]
 
@@ -115,56 +118,71 @@ def _of_readout(cell: Cell) -> Iterator[Exhibit]:
     yield Exhibit(Mistake("the last step's readout missing", missing), COMMON)
     before = {"grad_V": sum_over_time(Outer(Quantity("o", gradient=True), Quantity(first, offset=-1)))}
     yield Exhibit(Mistake("the state of the step before in ∇V", before), "hanbt/learn_dl #53")
-    overflow = {name: as_change(next(unshifted(name))) for name in ("loss", "grad_o")}
-    yield Exhibit(Mistake("softmax unshifted", overflow), "min-char-rnn")
+    if loss == "softmax":
+        overflow = {name: as_change(next(unshifted(name))) for name in ("loss", "grad_o")}
+        yield Exhibit(Mistake("softmax unshifted", overflow), "min-char-rnn")
     mean = {"grad_c": times(lambda known: 1 / known.case.spec.sizes.B)}
     yield Exhibit(Mistake("mean over the batch for sum in ∇c", mean), "datascience.SE 30850")
 
 
 def _of_map(cell: Cell, m: Affine) -> Iterator[Exhibit]:
-    a, h = Quantity(m.node, gradient=True), Quantity(m.state)
-    in_W = {f"grad_{m.W}": sum_over_time(Outer(a, h))}
-    seen = "VikParuchuri/zero_to_gpt #9, Swift Neuron #181"
-    yield Exhibit(Mistake(f"{h} for the one before in ∇{m.W}", in_W), seen)
-    around = {f"grad_{m.W}": sum_over_time(Outer(a, replace(h, offset=-1, wraps=True)))}
-    yield Exhibit(Mistake(f"the index −1 in ∇{m.W} is the last step", around), "Swift Neuron #181")
-    lost = {f"grad_{m.b}": times(lambda known: 0.0)}
-    yield Exhibit(Mistake(f"∇{m.b} + ∇{m.node} that lost its =", lost), "copies of min-char-rnn")
+    a = Quantity(cell.full(m.node), gradient=True)
+    for term in m.terms:
+        h, equation = Quantity(cell.full(term.of)), f"grad_{term.weight}"
+        off = replace(h, offset=-1) if term.now else h
+        in_W = {equation: sum_over_time(Outer(a, off, diagonal=term.diagonal))}
+        seen = "VikParuchuri/zero_to_gpt #9, Swift Neuron #181"
+        yield Exhibit(Mistake(f"{off} in ∇{term.weight}", in_W), seen)
+        around = {equation: sum_over_time(Outer(a, replace(h, offset=-1, wraps=True), diagonal=term.diagonal))}
+        yield Exhibit(Mistake(f"the index −1 in ∇{term.weight} is the last step", around), "Swift Neuron #181")
+    if m.b:
+        lost = {f"grad_{m.b}": times(lambda known: 0.0)}
+        yield Exhibit(Mistake(f"∇{m.b} + ∇{m.node} that lost its =", lost), "copies of min-char-rnn")
     for name, what, factor in (
         (m.b, "mean over time for sum", lambda known: 1 / known.T),
         (m.W, "mean over the batch for sum", lambda known: 1 / known.case.spec.sizes.B),
         (m.U, "a mean that is multiplied up again", lambda known: float(known.case.spec.sizes.B)),
     ):
+        if name is None:
+            continue
         change = {f"grad_{name}": times(factor)}
         yield Exhibit(Mistake(f"{what} in ∇{name}", change), "datascience.SE 30850, char-rnn #70")
-    twice = {f"grad_{m.b}": last_step_twice(a)}
-    yield Exhibit(Mistake(f"the last step counted twice in ∇{m.b}", twice), COMMON)
+    if m.b:
+        twice = {f"grad_{m.b}": last_step_twice(a)}
+        yield Exhibit(Mistake(f"the last step counted twice in ∇{m.b}", twice), COMMON)
 
 
 def _of_activation(cell: Cell, m: Affine) -> Iterator[Exhibit]:
-    here, h, a = f"grad_{m.node}", Quantity(cell.states[0]), Quantity(m.node)
-    if len(cell.maps) == 1:
-        forgotten: Change = at_each_step(lambda known, t: [Linear(replace(h, gradient=True))])
-        yield Exhibit(Mistake("the activation's derivative forgotten", {here: forgotten}), COMMON)
-    for what, seen, exchanged in (
-        ("the pre-activation in the derivative", COMMON, Exchange(cell, here, h, a)),
-        ("the activation applied twice", "Swift Neuron #181", Exchange(cell, here, h, h, np.tanh)),
-    ):
-        yield Exhibit(Mistake(f"{what}: ∇{m.node}", {here: as_change(Formula(what, exchanged.value))}), seen)
+    here = f"grad_{cell.full(m.node)}"
+    forgotten = without_derivative(cell, here)
+    if forgotten:
+        formula = as_change(Formula("", forgotten))
+        yield Exhibit(Mistake(f"the activation's derivative forgotten: ∇{m.node}", {here: formula}), COMMON)
+    activation = activation_of(cell, m.node)
+    if activation:
+        node, function = activation
+        for what, seen, exchanged in (
+            ("the pre-activation in the derivative", COMMON, with_another(cell, here, node, m.node)),
+            ("the activation applied twice", "Swift Neuron #181", with_another(cell, here, node, node, function)),
+        ):
+            if exchanged:
+                yield Exhibit(Mistake(f"{what}: ∇{m.node}", {here: as_change(Formula(what, exchanged))}), seen)
     yield Exhibit(Mistake(f"float32 inside ∇{m.node}", {here: in_single}), "DCNv2 #13")
 
 
 def _of_gates(cell: Cell) -> Iterator[Exhibit]:
     """One gate's gradients in the place of another's, and two gates' in each other's."""
-    for one, two in zip(cell.maps, cell.maps[1:], strict=False):
+    whole = [m for m in cell.maps if m.W and m.U and m.b]
+    for one, two in pairwise(whole):
         copied = {f"grad_{one.b}": sum_over_time(Outer(Quantity(two.node, gradient=True), Quantity("1")))}
         yield Exhibit(Mistake(f"∇{one.b} copied from ∇{two.b}", copied), "hanbt/learn_dl #7")
         exchanged: dict[str, Change] = {}
         for m, other in ((one, two), (two, one)):
             a = Quantity(other.node, gradient=True)
+            of = Quantity(cell.full(m.of), offset=0 if m.now else -1)
             exchanged |= {
                 f"grad_{m.b}": sum_over_time(Outer(a, Quantity("1"))),
-                f"grad_{m.W}": sum_over_time(Outer(a, Quantity(m.state, offset=-1))),
+                f"grad_{m.W}": sum_over_time(Outer(a, of)),
                 f"grad_{m.U}": sum_over_time(Outer(a, Quantity("x"))),
             }
         yield Exhibit(Mistake(f"the order of the gates {one.node} and {two.node} confused", exchanged), "four orders")
@@ -175,9 +193,11 @@ def _of_the_whole(cell: Cell) -> Iterator[Exhibit]:
     yield Exhibit(Mistake("the gradient of the sequence input is zeros", zeros), "jax #753")
     backwards = {"grad_x": lambda known, value, t: value[::-1]}
     yield Exhibit(Mistake("∇x collected on the way back and never turned round", backwards), COMMON)
-    parameters = [name for m in cell.maps for name in (m.W, m.U, m.b)] + ["V", "c"]
+    parameters = list(parameter_shapes(cell, n_in=1, n_hidden=1, n_out=1))
     clip = {f"grad_{name}": clipped for name in parameters}
     yield Exhibit(Mistake("clipping inside the loss function", clip), "min-char-rnn")
-    reading = [f"grad_{m.node}" for m in cell.maps] + [f"grad_{m.W}" for m in cell.maps] + ["grad_V"]
-    stale = {name: as_change(Formula("", of_another_batch(right_value(cell, name)))) for name in reading}
+    reading = [f"grad_{cell.full(m.node)}" for m in cell.maps] + ["grad_V"]
+    reading += [f"grad_{term.weight}" for m in cell.maps for term in m.terms]
+    values = {name: value for name in reading if (value := right_value(cell, name)) is not None}
+    stale = {name: as_change(Formula("", of_another_batch(value))) for name, value in values.items()}
     yield Exhibit(Mistake("stale tape: another batch's activations", stale), COMMON, in_reach=False)

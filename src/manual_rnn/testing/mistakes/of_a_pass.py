@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from itertools import product
+from itertools import chain, product
 
 import numpy as np
 
 from manual_rnn.cell import Array, Cell
-from manual_rnn.testing.mistakes.equations import initial, stepwise, summed
+from manual_rnn.expression import Symbol
+from manual_rnn.testing.mistakes.equations import initial, own, stepwise, summed
 from manual_rnn.testing.mistakes.factors import NAMED, constant
 from manual_rnn.testing.mistakes.formula import IN_TIME, Formula, Observed, StepFactor, symbol
 from manual_rnn.testing.mistakes.order import in_order_of_time
@@ -26,23 +27,55 @@ def mistakes(replay: Replay, ratios: Mapping[str, float], theirs: Mapping[str, A
     ``theirs`` are the user's gradients by our names and in our shape; ``ratios`` says by how much they differ from
     the right ones where that may be a factor.
     """
-    yield from _simple(replay, ratios)
     cell = replay.cell
-    for equation, term in summed(cell).items():
-        name = equation.removeprefix("grad_")
-        if name in theirs and name in replay.grads:
-            seen = [Observed(replay.known, theirs[name], replay.grads[name])]
-            for f in formulas_of_sum(equation, term, seen):
-                yield Mistake(f.sentence, {equation: as_change(f)})
-    yield from _of_carry(replay)
-    for equation in [*(f"grad_{m.node}" for m in cell.maps), *cell.states]:
-        for f in formulas_of_own(cell, equation, _seen(replay, equation)):
-            yield Mistake(f.sentence, {equation: as_change(f)})
+    wrong = [name for name in theirs if name in replay.grads and not _same(theirs[name], replay.grads[name])]
+    alone = [name for name in wrong if f"grad_{name}" in summed(cell)] if len(wrong) == 1 else []
+    yield from _simple(replay, ratios)
+    for name in alone:  # a mistake in a sum over time shows in that sum and nowhere else
+        seen = [Observed(replay.known, theirs[name], replay.grads[name])]
+        for f in formulas_of_sum(f"grad_{name}", summed(cell)[f"grad_{name}"], seen):
+            yield Mistake(f.sentence, {f"grad_{name}": as_change(f)})
+    yield from _simplest_first(_of_carry(replay), _of_own(replay))
     yield from _derivatives(cell)
     steps = {name: terms for name, terms in _stepwise(replay).items() if name not in _carried_states(cell)}
     for equation, terms in steps.items():
         for f in formulas_of_steps(equation, terms, _seen(replay, equation), rows=_rows):
             yield Mistake(f.sentence, {equation: as_change(f)})
+
+
+def _same(array: Array, right: Array) -> bool:
+    if array.shape != right.shape or not np.isfinite(right).all():
+        return False
+    return bool(np.abs(array - right).max(initial=0) <= 1e-9 * np.abs(right).max(initial=0))
+
+
+def _of_own(replay: Replay) -> Iterator[tuple[Mistake, int]]:
+    """Mistakes in the cell's own equations, the gradients first, with how many things each changes."""
+    cell = replay.cell
+    equations = [*(name for name in own(cell) if name.startswith("grad_")), *own(cell)]
+    for equation in dict.fromkeys(equations):
+        if equation in (f"grad_{cell.full(cell.states[0])}", *_completed_elsewhere(cell)):
+            continue
+        for f in formulas_of_own(cell, equation, _seen(replay, equation)):
+            yield Mistake(f.sentence, {equation: as_change(f)}), f.edits
+
+
+def _simplest_first(
+    carry: Iterator[tuple[Mistake, int]], of_own: Iterator[tuple[Mistake, int]]
+) -> Iterator[Mistake]:
+    """Those that change one thing, of the carry and of the cell's own equations; then the others."""
+    later: list[Mistake] = []
+    for mistake, edits in chain(carry, of_own):
+        if edits == 1:
+            yield mistake
+        else:
+            later.append(mistake)
+    yield from later
+
+
+def _completed_elsewhere(cell: Cell) -> list[str]:
+    """Equations of the cell's own code that are nothing but what comes from elsewhere."""
+    return [name for name, expression in own(cell).items() if isinstance(expression, Symbol)]
 
 
 def _derivatives(cell: Cell) -> Iterator[Mistake]:
@@ -87,11 +120,16 @@ def _simple(replay: Replay, ratios: Mapping[str, float]) -> Iterator[Mistake]:
         yield Mistake(f"∇x is {words}.", {"grad_x": lambda known, value, t, moved=moved: moved(value)})  # type: ignore[misc]
 
 
-def _of_carry(replay: Replay) -> Iterator[Mistake]:
-    """Mistakes of what is carried back: in ∇h and ∇h(0) alike, as one line of code makes both, then in each alone."""
+def _of_carry(replay: Replay) -> Iterator[tuple[Mistake, int]]:
+    """Mistakes of what is carried back: in ∇h and ∇h(0) alike, as one line of code makes both, then in each alone.
+
+    With each, how many things it changes.
+    """
     cell = replay.cell
     for state in cell.states:
-        here, start = f"grad_{state}", f"grad_{state}0"
+        here, start = f"grad_{cell.full(state)}", f"grad_{state}0"
+        if here not in _stepwise(replay):  # the cell's code cannot be read
+            continue
         seen = _seen(replay, here)
         of_start = list(formulas_of_steps(start, initial(cell)[start], seen, rows=lambda known: [-1]))
         same = {_without_name(f, start): f for f in of_start}
@@ -99,17 +137,18 @@ def _of_carry(replay: Replay) -> Iterator[Mistake]:
             if replay.drawn.sizes.T == 1:
                 break  # nothing is carried to another step: ∇h(0) alone has the term
             if twin := same.get(_without_name(f, here)):
-                yield Mistake(f.sentence, {here: as_change(f), start: as_change(twin)})
-            yield Mistake(f.sentence, {here: as_change(f)})
-        yield from _cut_carries(replay, state)
+                yield Mistake(f.sentence, {here: as_change(f), start: as_change(twin)}), f.edits
+            yield Mistake(f.sentence, {here: as_change(f)}), f.edits
+        if state == cell.states[0]:
+            yield from ((mistake, 1) for mistake in _cut_carries(replay, state))
         order = {name: as_change(f) for name in (here, start) for f in in_order_of_time(cell, name)}
         if order:
-            yield Mistake(next(in_order_of_time(cell, here)).sentence, order)
+            yield Mistake(next(in_order_of_time(cell, here)).sentence, order), 1
         if replay.drawn.upstream is not None and state == cell.states[0]:
-            yield from _cut_upstream(here)
+            yield from ((mistake, 1) for mistake in _cut_upstream(here))
         for f in of_start:
             words = f.sentence.replace("(t+1)", "(1)").replace("(t)", "(0)")
-            yield Mistake(words, {start: as_change(f)})
+            yield Mistake(words, {start: as_change(f)}), f.edits
 
 
 def _cut_carries(replay: Replay, state: str) -> Iterator[Mistake]:
@@ -152,7 +191,7 @@ def _stepwise(replay: Replay) -> dict[str, list[Term]]:
     found = stepwise(replay.cell)
     if replay.drawn.upstream is None:
         return {name: terms for name, terms in found.items() if name != "loss"}
-    first = f"grad_{replay.cell.states[0]}"
+    first = f"grad_{replay.cell.full(replay.cell.states[0])}"
     given = Given("the upstream gradient dh(t)", _upstream)
     return {name: terms for name, terms in found.items() if name not in ("loss", "o", "grad_o")} | {
         first: [given, *found[first][1:]]
@@ -164,7 +203,7 @@ def _upstream(known: Quantities, t: int) -> Array:
 
 
 def _carried_states(cell: Cell) -> list[str]:
-    return [f"grad_{state}" for state in cell.states]
+    return [f"grad_{cell.full(state)}" for state in cell.states]
 
 
 def _seen(replay: Replay, equation: str) -> list[Observed]:

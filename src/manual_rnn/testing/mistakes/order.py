@@ -11,7 +11,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from manual_rnn.bptt import step_back
 from manual_rnn.cell import Array, Cell, Nodes
+from manual_rnn.maps import Maps
+from manual_rnn.tape import Tape
 from manual_rnn.testing.mistakes.formula import Formula, symbol
 from manual_rnn.testing.mistakes.terms import Quantities, Quantity
 
@@ -43,8 +46,8 @@ def _a_step_back(known: Quantities, t: int, gradient: Array) -> Array:
     """J(t)ᵀ times a gradient, by the cell's own code."""
     cell = known.cell
     (state,) = cell.states
-    node = Nodes(**{name: known.at(Quantity(name), t) for name in known.nodes_by_step if name != "o"})
+    names = {own: name for name in known.nodes_by_step if (own := cell.own(name)) is not None}
+    node = Nodes(**{own: known.at(Quantity(name), t) for own, name in names.items()})
     prev = Nodes(**{state: known.at(Quantity(state, offset=-1), t)})
-    local = cell.backward(node, prev, Nodes(**{state: gradient}), lambda name, value: value)
-    through_maps = sum(local[m.node] @ known.case.params[m.W] for m in cell.maps)
-    return np.asarray(through_maps + local.get(f"{state}_prev", 0.0))
+    maps = Maps(cell, known.weights)
+    return step_back(cell, maps, node, prev, Nodes(**{state: gradient}), Tape(1))[state]

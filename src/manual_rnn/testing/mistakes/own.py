@@ -1,21 +1,23 @@
-"""What a cell's own equation may have become: its code, run with one quantity exchanged for another."""
+"""What a cell's own equation may have become: its expression with one thing in it dropped, turned or exchanged."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from manual_rnn.cell import Array, Cell, Nodes
-from manual_rnn.testing.mistakes.formula import Formula, Observed, symbol
+from manual_rnn.activations import sigmoid
+from manual_rnn.cell import Array, Cell
+from manual_rnn.expression import Call, Expression, Number, Symbol, evaluate
+from manual_rnn.testing.mistakes.equations import arriving, own, quantity_of
+from manual_rnn.testing.mistakes.formula import Formula, Observed, Value, symbol
+from manual_rnn.testing.mistakes.spoken import NAMES, one_minus_square, recognised, spoken
 from manual_rnn.testing.mistakes.terms import Quantities, Quantity
 
-FUNCTIONS: dict[str, Callable[[Array], Array]] = {
-    "tanh": np.tanh,
-    "σ": lambda v: 1 / (1 + np.exp(-v)),
-    "−": np.negative,
-}
+Leaf = Quantity | Symbol
+"""A quantity on the tapes; or the symbol of what has come to a node's gradient, which is on no tape."""
+FUNCTIONS: dict[str, Callable[[Array], Array]] = {"tanh": np.tanh, "σ": sigmoid, "−": np.negative}
 
 
 def gives_the_right_numbers(value: Callable[[Quantities], Array], seen: Sequence[Observed]) -> bool:
@@ -23,65 +25,257 @@ def gives_the_right_numbers(value: Callable[[Quantities], Array], seen: Sequence
     return all(bool((np.abs(value(o.known) - o.right) <= 1e-10 * np.abs(o.right).max()).all()) for o in seen)
 
 
+@dataclass(frozen=True)
+class OwnEquation:
+    """One equation of a cell's own code, ready to be computed from the tapes, as it is or edited."""
+
+    cell: Cell
+    equation: str
+    expression: Expression
+
+    @classmethod
+    def of(cls, cell: Cell, equation: str) -> OwnEquation | None:
+        """None where the cell has no such equation, or code that cannot be read."""
+        found = own(cell).get(equation)
+        return None if found is None else cls(cell, equation, recognised(found))
+
+    @property
+    def backward(self) -> bool:
+        return self.equation.startswith("grad_")
+
+    def value(self, known: Quantities) -> Array:
+        return self.value_of(self.expression)(known)
+
+    def value_of(self, expression: Expression) -> Value:
+        """An expression at every row that is wanted; its symbols may be quantities."""
+
+        def rows(known: Quantities) -> Array:
+            size = (known.case.spec.sizes.B, known.case.spec.sizes.n_hidden)
+            return np.stack([np.broadcast_to(self._row(expression, known, t), size) for t in known.rows])
+
+        return rows
+
+    def _row(self, expression: Expression, known: Quantities, t: int) -> Array:
+        def read(leaf: object) -> Array:
+            if isinstance(leaf, Quantity):
+                return known.at(leaf, t)
+            assert isinstance(leaf, Symbol)
+            if self.arrives(leaf):
+                return sum((term.row(known, t) for term in arriving(self.cell, leaf.name)), np.zeros(()))
+            return known.at(quantity_of(self.cell, leaf, backward=self.backward), t)
+
+        return evaluate(expression, read)
+
+    def arrives(self, leaf: object) -> bool:
+        """Whether a symbol stands for what has come to a gradient that the cell itself completes."""
+        return isinstance(leaf, Symbol) and leaf.kind == "grad" and leaf.name != self.cell.states[0]
+
+    def words(self, expression: Expression) -> str:
+        return spoken(expression, self._name)
+
+    def _name(self, leaf: object) -> str:
+        if isinstance(leaf, Quantity):
+            return str(leaf)
+        assert isinstance(leaf, Symbol)
+        if self.arrives(leaf):
+            return "what comes to it from elsewhere"
+        return str(quantity_of(self.cell, leaf, backward=self.backward))
+
+    def leaves(self) -> list[Symbol]:
+        """The symbols that the expression reads, each once."""
+        return list(dict.fromkeys(_leaves(self.expression)))
+
+
 def formulas_of_own(cell: Cell, equation: str, seen: Sequence[Observed]) -> Iterator[Formula]:
-    """The cell's own code with one of its quantities exchanged for another: any mistake of the wrong variable.
+    """The cell's own expression with one change in it: a term, a factor, a sign, a function, a quantity.
 
-    Where that code is the wrong one, it is said which exchange repairs it, and what needs no code: a derivative left
-    out, a polynomial.
+    Where the cell's code is the wrong one, it is said which change repairs it, and what needs no code: a derivative
+    left out, a polynomial.
     """
-    name = symbol(equation)
-    right = Exchange(cell, equation)
-    # Code that is wrong by itself gives the wrong numbers with anything exchanged that it does not read.
-    trusted = gives_the_right_numbers(right.value, seen)
-    if equation in cell.states and trusted:
-        yield Formula(f"{name}: the function is applied twice.", right.twice)
-    for incoming in (Quantity(state, gradient=True) for state in cell.states if equation.startswith("grad_")):
-        yield Formula(
-            f"your {name}(t) is {incoming}: the derivative of the activation is missing.",
-            lambda known, q=incoming: np.stack([known.at(q, t) for t in known.rows]),  # type: ignore[misc]
-        )
-    for target in right.inputs() if trusted else ():
-        for other in right.inputs():
-            if other == target:
-                continue
-            exchanged = replace(right, take=target, instead=other)
-            yield Formula(f"your {name} has {other} where the derivation has {target}.", exchanged.value)
-    for target in right.inputs() if trusted else ():
-        for words, function in FUNCTIONS.items():
-            exchanged = replace(right, take=target, instead=target, through=function)
-            sentence = f"your {name} has {words} {target} where the derivation has {target}."
-            yield Formula(sentence, exchanged.value)
-    if not trusted:
-        yield from _repairs(right)
+    right = OwnEquation.of(cell, equation)
     if equation.startswith("grad_"):
-        yield from _polynomials(equation, right.inputs(), cell.states, seen)
+        yield from _without_derivative(cell, equation)
+    if right is not None and gives_the_right_numbers(right.value, seen):
+        name = symbol(equation)
+        for sentence, edited, count in _edits(right, seen[0].known):
+            yield Formula(f"{name}: {sentence}." if sentence.startswith("the ") else f"your {name} {sentence}.",
+                          right.value_of(edited), count)  # fmt: skip
+    elif right is not None:
+        yield from _repairs(right, seen[0].known)
+    if equation.startswith("grad_"):
+        yield from _polynomials(cell, equation, seen)
 
 
-def _repairs(wrong: Exchange) -> Iterator[Formula]:
-    """The exchanges that turn a cell's wrong code into one that gives the oracle's numbers."""
-    answer = Quantity(wrong.equation.removeprefix("grad_"), gradient=wrong.equation.startswith("grad_"))
-    for target in wrong.inputs():
-        for other in wrong.inputs():
-            if other == target:
-                continue
-            exchanged = replace(wrong, take=target, instead=other)
+def _edits(right: OwnEquation, known: Quantities) -> Iterator[tuple[str, Expression, int]]:
+    """The sentence of each change, the changed expression, and how many things are changed."""
+    whole = right.expression
+    of_a_state = right.equation in (right.cell.full(state) for state in right.cell.states)
+    if of_a_state and isinstance(whole, Call) and len(whole.arguments) == 1:
+        yield "the function is applied twice", Call(whole.function, (whole,)), 1
+    yield from _structural(right, right.expression, lambda changed: changed)
+    for leaf in (leaf for leaf in right.leaves() if not right.arrives(leaf)):
+        target = right.words(leaf)
+        for other in _instead_of(right, leaf, known):
+            changed = _replaced(right.expression, leaf, other)
+            near = _near(right, leaf, other)
+            yield f"has {other} where the derivation has {target}", changed, 1 if near else 2
+        for function in FUNCTIONS.values():
+            inside = Call(function, (leaf,))
+            changed = _replaced(right.expression, leaf, inside)
+            yield f"has {right.words(inside)} where the derivation has {target}", changed, 1
 
-            def value(known: Quantities, repaired: Exchange = exchanged) -> Array:
+
+def _structural(
+    right: OwnEquation, part: Expression, whole: Callable[[Expression], Expression]
+) -> Iterator[tuple[str, Expression, int]]:
+    """Changes of the operations: ``whole`` puts a changed part back into the expression."""
+    if not isinstance(part, Call):
+        return
+    function, arguments = part.function, part.arguments
+    if function in (np.add, np.subtract):
+        a, b = arguments
+        other = np.add if function is np.subtract else np.subtract
+        minus_b = b if function is np.add else Call(np.negative, (b,))
+        yield f"the term {right.words(a)} is missing", whole(minus_b), 1
+        yield f"the term {right.words(b)} is missing", whole(a), 1
+        yield f"the term {right.words(b)} has the wrong sign", whole(Call(other, (a, b))), 1
+        if not isinstance(a, Number):
+            yield f"the term {right.words(a)} has the wrong sign", whole(Call(np.negative, (Call(other, (a, b)),))), 1
+    elif function is np.multiply:
+        a, b = arguments
+        for kept, dropped in ((a, b), (b, a)):
+            if not isinstance(dropped, Number):
+                yield _missing_factor(right, dropped), whole(kept), 1
+    elif function is np.where:
+        yield from ()
+    elif len(arguments) == 1:
+        (a,) = arguments
+        called = right.words(part)
+        if function is one_minus_square:
+            v = right.words(a)
+            yield f"the square is missing: 1 − {v} stands where the derivation has {called}", whole(
+                Call(np.subtract, (Number(1.0), a))), 1  # fmt: skip
+            for instead in (
+                Call(np.add, (Number(1.0), Call(np.square, (a,)))),
+                Call(np.multiply, (a, Call(np.subtract, (Number(1.0), a)))),
+            ):
+                yield f"has {right.words(instead)} where the derivation has {called}", whole(instead), 1
+        elif function in NAMES:
+            yield f"the function {NAMES[function]} is missing", whole(a), 1
+            yield f"the function {NAMES[function]} is applied twice", whole(Call(function, (part,))), 1
+            for instead_function in (np.tanh, sigmoid):
+                if function in (np.tanh, sigmoid) and instead_function is not function:
+                    instead = Call(instead_function, (a,))
+                    yield f"has {right.words(instead)} where the derivation has {called}", whole(instead), 1
+    if _is_logistic_derivative(part):
+        instead = Call(one_minus_square, (arguments[0],))
+        yield f"has {right.words(instead)} where the derivation has {right.words(part)}", whole(instead), 1
+    for i, argument in enumerate(arguments):
+        if function is np.where and i == 0:
+            continue
+
+        def around(changed: Expression, i: int = i) -> Expression:
+            return whole(Call(function, (*arguments[:i], changed, *arguments[i + 1 :])))
+
+        yield from _structural(right, argument, around)
+
+
+def _missing_factor(right: OwnEquation, dropped: Expression) -> str:
+    spoken_factor = right.words(dropped)
+    is_derivative = _is_logistic_derivative(dropped) or (
+        isinstance(dropped, Call) and dropped.function is one_minus_square
+    )
+    return f"the derivative of the activation, {spoken_factor}, is missing" if is_derivative else (
+        f"the factor {spoken_factor} is missing"
+    )  # fmt: skip
+
+
+def _is_logistic_derivative(part: Expression) -> bool:
+    """s (1 − s)."""
+    match part:
+        case Call(np.multiply, (s, Call(np.subtract, (Number(1.0), t)))) if s == t:
+            return True
+    return False
+
+
+def _leaves(expression: Expression) -> Iterator[Symbol]:
+    if isinstance(expression, Symbol):
+        yield expression
+    elif isinstance(expression, Call):
+        for part in expression.arguments:
+            yield from _leaves(part)
+
+
+def _replaced(expression: Expression, leaf: Expression, other: object) -> Expression:
+    if expression == leaf:
+        return other  # type: ignore[return-value]
+    if isinstance(expression, Call):
+        return Call(expression.function, tuple(_replaced(part, leaf, other) for part in expression.arguments))
+    return expression
+
+
+def _instead_of(right: OwnEquation, leaf: Symbol, known: Quantities) -> Iterator[Quantity]:
+    """All that has a unit's width at some step, but what the symbol itself stands for."""
+    mine = {right.cell.full(name) for name in (*_own_names(right.cell), *right.cell.states)}
+    target = quantity_of(right.cell, leaf, backward=right.backward)
+    names = [name for name in known.nodes_by_step if name in mine]
+    for offset in (0, -1, 1):
+        for name in names:
+            for gradient in (False, True) if right.backward else (False,):
+                quantity = Quantity(name, gradient=gradient, offset=offset)
+                if quantity != target and f"{'grad_' * gradient}{name}" != right.equation and (
+                    offset < 1 or gradient or right.backward
+                ) and (offset < 1 or right.backward):  # fmt: skip
+                    yield quantity
+
+
+def _own_names(cell: Cell) -> Iterator[str]:
+    for m in cell.maps:
+        yield m.node
+    for name in own(cell):
+        if not name.startswith("grad_"):
+            yield cell.own(name) or name
+
+
+def _near(right: OwnEquation, leaf: Symbol, other: Quantity) -> bool:
+    """Whether one thing is changed: the step, or the name for another of the same kind."""
+    target = quantity_of(right.cell, leaf, backward=right.backward)
+    return target.gradient == other.gradient and (target.name == other.name) != (target.offset == other.offset)
+
+
+def _repairs(wrong: OwnEquation, known: Quantities) -> Iterator[Formula]:
+    """The changes that turn a cell's wrong code into one that gives the oracle's numbers."""
+    answer = Quantity(wrong.equation.removeprefix("grad_"), gradient=wrong.backward)
+    for leaf in wrong.leaves():
+        for other in _instead_of(wrong, leaf, known):
+            repaired = wrong.value_of(_replaced(wrong.expression, leaf, other))
+
+            def value(known: Quantities, repaired: Value = repaired) -> Array:
                 right = np.stack([known.at(answer, t) for t in known.rows])
-                is_right = (np.abs(repaired.value(known) - right) <= 1e-10 * np.abs(right).max()).all()
+                is_right = (np.abs(repaired(known) - right) <= 1e-10 * np.abs(right).max()).all()
                 return wrong.value(known) if is_right else np.full_like(right, np.nan)
 
-            sentence = f"your {symbol(wrong.equation)} has {target} where the derivation has {other}."
-            yield Formula(sentence, value)
+            yield Formula(
+                f"your {symbol(wrong.equation)} has {wrong.words(leaf)} where the derivation has {other}.", value
+            )
 
 
-def _polynomials(
-    equation: str, inputs: Sequence[Quantity], states: Sequence[str], seen: Sequence[Observed]
-) -> Iterator[Formula]:
+def _without_derivative(cell: Cell, equation: str) -> Iterator[Formula]:
+    for state in cell.states:
+        incoming = Quantity(cell.full(state), gradient=True)
+        yield Formula(
+            f"your {symbol(equation)}(t) is {incoming}: the derivative of the activation is missing.",
+            lambda known, q=incoming: np.stack([known.at(q, t) for t in known.rows]),  # type: ignore[misc]
+        )
+
+
+def _polynomials(cell: Cell, equation: str, seen: Sequence[Observed]) -> Iterator[Formula]:
     """The incoming gradient times a polynomial of second degree in one node, its coefficients fitted to one case."""
-    for state in states:
-        incoming = Quantity(state, gradient=True)
-        for node in (quantity for quantity in inputs if not quantity.gradient):
+    for state in cell.states:
+        incoming = Quantity(cell.full(state), gradient=True)
+        nodes = [Quantity(cell.full(n)) for n in cell.nodes]
+        before = [Quantity(cell.full(n), offset=-1) for n in cell.states]
+        for node in [*nodes, *before]:
 
             def powers(known: Quantities, g: Quantity = incoming, v: Quantity = node) -> Array:
                 rows = [(known.at(g, t), known.at(v, t)) for t in known.rows]
@@ -92,6 +286,7 @@ def _polynomials(
             yield Formula(
                 f"your {symbol(equation)} is ({polynomial(simple, str(node))}) {incoming}.",
                 lambda known, powers=powers, c=simple: powers(known) @ c,  # type: ignore[misc]
+                measured=True,
             )
 
 
@@ -103,57 +298,35 @@ def polynomial(coefficients: Array, variable: str) -> str:
     return words.removeprefix("+ ").replace("− ", "−", 1) if words.startswith("− ") else words.removeprefix("+ ")
 
 
-@dataclass(frozen=True)
-class Exchange:
-    """A cell's own equation, computed by the cell's code, with one quantity exchanged for another."""
+def with_another(cell: Cell, equation: str, take: str, instead: str, through: str = "") -> Value | None:
+    """A cell's own equation with a node of its step exchanged for another, or for a function of it.
 
-    cell: Cell
-    equation: str
-    take: Quantity | None = None
-    instead: Quantity | None = None
-    through: Callable[[Array], Array] | None = None
+    None where the equation does not read that node.
+    """
+    right = OwnEquation.of(cell, equation)
+    leaves = [] if right is None else [leaf for leaf in right.leaves() if leaf == Symbol("node", take)]
+    if right is None or not leaves:
+        return None
+    other: object = Quantity(cell.full(instead))
+    if through:
+        other = Call(FUNCTIONS[through], (Quantity(cell.full(instead)),))  # type: ignore[arg-type]
+    return right.value_of(_replaced(right.expression, leaves[0], other))
 
-    def inputs(self) -> list[Quantity]:
-        """What the cell's code can read at a step: its nodes, the states before, the incoming gradients."""
-        nodes = [Quantity(name) for name in self.cell.nodes]
-        before = [Quantity(name, offset=-1) for name in self.cell.states]
-        grads = [Quantity(name, gradient=True) for name in self.cell.states]
-        return nodes + before + (grads if self.equation.startswith("grad_") else [])
 
-    def value(self, known: Quantities) -> Array:
-        return np.stack([self.row(known, t) for t in known.rows])
+def without_derivative(cell: Cell, equation: str) -> Value | None:
+    """A cell's own equation without the factor that is an activation's derivative; None where there is no such."""
+    right = OwnEquation.of(cell, equation)
+    if right is None:
+        return None
+    changed = _structural(right, right.expression, lambda part: part)
+    found = [edited for sentence, edited, _ in changed if sentence.startswith("the derivative of the activation")]
+    return right.value_of(found[0]) if found else None
 
-    def row(self, known: Quantities, t: int) -> Array:
-        def read(quantity: Quantity) -> Array:
-            found = known.at(self.instead if quantity == self.take and self.instead else quantity, t)
-            return self.through(found) if quantity == self.take and self.through else found
 
-        return self._run(known, t, read)
-
-    def twice(self, known: Quantities) -> Array:
-        """The equation with its own result for its first argument."""
-        first = self.inputs()[0]
-
-        def again(t: int) -> Array:
-            once = self.row(known, t)
-            return self._run(known, t, lambda quantity: once if quantity == first else known.at(quantity, t))
-
-        return np.stack([again(t) for t in known.rows])
-
-    def _run(self, known: Quantities, t: int, read: Callable[[Quantity], Array]) -> Array:
-        wanted = self.equation.removeprefix("grad_")
-        caught: dict[str, Array] = {}
-        backward = self.equation.startswith("grad_")
-
-        def tap(name: str, value: Array) -> Array:
-            caught[name] = value
-            return value if name == wanted else known.at(Quantity(name, gradient=backward), t)
-
-        node = Nodes(**{name: read(Quantity(name)) for name in known.nodes_by_step if name != "o"})
-        prev = Nodes(**{name: read(Quantity(name, offset=-1)) for name in self.cell.states})
-        if backward:
-            grad = Nodes(**{name: read(Quantity(name, gradient=True)) for name in self.cell.states})
-            self.cell.backward(node, prev, grad, tap)
-        else:
-            self.cell.forward(node, prev, tap)
-        return caught[wanted]
+def activation_of(cell: Cell, map_node: str) -> tuple[str, str] | None:
+    """The node that is a function of a map alone, and that function's name: i and σ of the map a_i."""
+    for name, expression in own(cell).items():
+        match recognised(expression):
+            case Call(function, (Symbol("node", node),)) if node == map_node and function in FUNCTIONS.values():
+                return cell.own(name) or name, NAMES[function]
+    return None

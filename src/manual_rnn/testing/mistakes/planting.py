@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from manual_rnn.bptt import forward_and_backward
-from manual_rnn.cell import Array, Cell, Nodes
+from manual_rnn.cell import Array, Cell, Nodes, widths
 from manual_rnn.tape import Tape
 from manual_rnn.testing.local import Manual
 from manual_rnn.testing.mistakes.formula import Formula
@@ -57,13 +57,14 @@ def planted(mistake: Mistake) -> Manual:
         inputs: bool,
         tape: Tape,
         grads: Tape,
+        loss: str = "softmax",
     ) -> dict[str, Array]:
-        (n_hidden, n_in), (T, B) = params[cell.maps[0].U].shape, y.shape
-        sizes = Sizes(T, B, n_in, n_hidden, len(params["V"]))
-        spec = Spec("planted", sizes, str(weights.dtype), 0, 0)
+        (n_in, n_hidden, n_out), (T, B) = widths(cell, params), y.shape[:2]
+        sizes = Sizes(T, B, n_in, n_hidden, n_out)
+        spec = Spec("planted", sizes, str(weights.dtype), 0, 0, loss)
         known = Quantities(cell, Case(spec, params, initial, x, y, weights), tape, grads)
         return forward_and_backward(
-            cell, params, x, y, weights, initial, inputs=inputs,
+            cell, params, x, y, weights, initial, inputs=inputs, loss=loss,
             tape=PlantedTape(tape, "", mistake, known), grads=PlantedTape(grads, "grad_", mistake, known),
         )  # fmt: skip
 

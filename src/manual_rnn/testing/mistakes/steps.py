@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from manual_rnn.cell import Array
+from manual_rnn.testing import losses
 from manual_rnn.testing.mistakes.formula import Formula, Observed, StepFactor, quantities, symbol
-from manual_rnn.testing.mistakes.loss_terms import INSTEAD
 from manual_rnn.testing.mistakes.terms import Linear, Quantities, Term, at_other_steps, edits
 
 
@@ -28,10 +28,11 @@ def formulas_of_steps(
         for words, f in _term_factors(term):
             parts = [*others, (term, f)]
             yield Formula(f"{name}: {words}.", lambda known, parts=parts: total(known, parts))  # type: ignore[misc]
-        if isinstance(term, Linear):
+        if isinstance(term, Linear) or term.carried:
             for words, f in _term_masks(term, seen):
                 parts = [*others, (term, f)]
                 yield Formula(f"{name}: {words}.", lambda known, parts=parts: total(known, parts))  # type: ignore[misc]
+    yield from _of_all_that_is_carried(name, terms, seen, total)
     for kept in terms if len(terms) > 2 else ():
         missing = " and ".join(str(term) for term in terms if term is not kept)
         yield Formula(f"{name}: the terms {missing} are missing.", lambda known, k=kept: total(known, [(k, _once)]))  # type: ignore[misc]
@@ -52,6 +53,53 @@ def formulas_of_steps(
             lambda known, parts=parts: total(known, parts),  # type: ignore[misc]
             2,
         )
+
+
+def _of_all_that_is_carried(
+    name: str, terms: Sequence[Term], seen: Sequence[Observed], total: Callable[..., Array]
+) -> Iterator[Formula]:
+    """Where several ways lead back from the next step: one line of code may have all of them wrong."""
+    carried = [term for term in terms if _is_carried(term)]
+    if len(carried) == 1 and isinstance(carried[0], Linear):
+        return  # the one way is a term like any other
+    if len(carried) > 1:
+        yield from _of_several_ways(name, terms, carried, seen, total)
+    for quantity in quantities(seen[0].known) if carried else ():
+        if quantity.gradient and quantity.offset == 1:
+            alone = [(Linear(quantity), _once)]
+            sentence = f"your {name} is {quantity} and nothing else."
+            yield Formula(sentence, lambda known, parts=alone: total(known, parts))  # type: ignore[misc]
+
+
+def _of_several_ways(
+    name: str,
+    terms: Sequence[Term],
+    carried: Sequence[Term],
+    seen: Sequence[Observed],
+    total: Callable[..., Array],
+) -> Iterator[Formula]:
+    others = [(term, _once) for term in terms if not _is_carried(term)]
+    masks = [("is missing", lambda t, T: 0.0), ("has the wrong sign", lambda t, T: -1.0)]
+    masks += [(words.removeprefix(f"the term {carried[0]} "), f) for words, f in _term_masks(carried[0], seen)]
+    for words, f in masks:
+        parts = [*others, *((term, f) for term in carried)]
+        sentence = f"{name}: all that comes from the next step {words}."
+        yield Formula(sentence, lambda known, parts=parts: total(known, parts))  # type: ignore[misc]
+    turned = [_turned(term) for term in carried]
+    parts = [*others, *((term, _once) for term in turned)]
+    sentence = f"your {name} has {turned[0]} where the derivation has {carried[0]}, and so for each of its matrices."
+    yield Formula(sentence, lambda known: total(known, parts))
+
+
+def _is_carried(term: Term) -> bool:
+    return term.quantity.offset == 1 if isinstance(term, Linear) else term.carried
+
+
+def _turned(term: Term) -> Term:
+    """The same with its matrix transposed, where it has one."""
+    if not isinstance(term, Linear) or term.matrix is None or term.diagonal:
+        return term
+    return replace(term, transposed=not term.transposed)
 
 
 def _once(t: int, T: int) -> float:
@@ -84,7 +132,7 @@ def _edits(term: Term, variant: Term) -> int:
 
 def _instead_of(term: Term, equation: str, known: Quantities) -> Iterator[Term]:
     """All that has the shape of a term and can stand in its place."""
-    yield from INSTEAD.get(equation, ())
+    yield from losses.get(known.case.spec.loss).instead.get(equation, ())
     if not isinstance(term, Linear):
         return
     probe = 0 if term.quantity.offset <= 0 else -1 if equation.endswith("0") else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,7 +19,7 @@ def formulas_of_sum(equation: str, term: Outer, seen: Sequence[Observed]) -> Ite
         yield Formula(f"{name}: {words}.", lambda known, keep=keep: _masked_sum(term, known, keep))  # type: ignore[misc]
     shape = term.by_step(seen[0].known).shape
     for variant in _outer_variants(term, seen[0].known):
-        if variant == term or variant.by_step(seen[0].known).shape != shape:
+        if variant == term or not _has_shape(variant, seen[0].known, shape):
             continue
         for factor in _factors(seen, lambda known, v=variant: v.by_step(known).sum(axis=0)):  # type: ignore[misc]
             yield Formula(
@@ -38,10 +39,17 @@ def _outer_variants(term: Outer, known: Quantities) -> Iterator[Outer]:
     lefts = [q for q in quantities(known) if q.gradient]
     for left in sorted(lefts, key=lambda q: q != term.left):
         for right in sorted(rights, key=lambda q: (q != term.right, q.name != term.right.name)):
-            for transposed in (False, True) if term.right.name != "1" else (False,):
-                yield Outer(left, right, transposed)
-    yield from (Outer(term.left, right) for right in at_other_steps(term.right))
-    yield from (Outer(left, term.right) for left in at_other_steps(term.left))
+            for transposed in (False,) if term.right.name == "1" or term.diagonal else (False, True):
+                yield replace(term, left=left, right=right, transposed=transposed)
+    yield from (replace(term, right=right) for right in at_other_steps(term.right))
+    yield from (replace(term, left=left) for left in at_other_steps(term.left))
+
+
+def _has_shape(variant: Outer, known: Quantities, shape: tuple[int, ...]) -> bool:
+    try:
+        return variant.by_step(known).shape == shape
+    except ValueError:  # by element, of two widths
+        return False
 
 
 def _masked_sum(term: Outer, known: Quantities, keep: StepFactor) -> Array:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from manual_rnn import affine
-from manual_rnn.cell import Array, Cell
+from manual_rnn.cell import Array, Cell, Nodes
 from manual_rnn.tape import Tape
 from manual_rnn.testing.problem import Case
 
@@ -31,6 +31,7 @@ class Quantities:
     ) -> None:
         """``upstream`` is what comes to ∇h from above where there is no readout."""
         self.cell, self.case, self.nodes, self.grads, self.upstream = cell, case, nodes, grads, upstream
+        self._initial = {cell.full(name): array for name, array in case.initial.items()}
         self.x = case.for_oracle()["x"]
         self.T = case.spec.sizes.T
         self.rows: Sequence[int] = range(self.T)
@@ -40,6 +41,12 @@ class Quantities:
     def nodes_by_step(self) -> list[str]:
         """The nodes that have a row of units at every step."""
         return [name for name in self.nodes if self.nodes[name].ndim == 3]
+
+    @property
+    def weights(self) -> Mapping[str, Array]:
+        """The parameters, and the weights that are made of parameters."""
+        made = {w.name: self.nodes[w.name] for w in self.cell.weights}
+        return {**self.case.params, **made} if made else self.case.params
 
     @property
     def grads_by_step(self) -> list[str]:
@@ -53,8 +60,8 @@ class Quantities:
         row = (self.T - 1 - t if quantity.reversed else t) + quantity.offset
         if quantity.wraps:
             row %= self.T
-        if row == -1 and not quantity.gradient and quantity.name in self.case.initial:
-            return self.case.initial[quantity.name]
+        if row == -1 and not quantity.gradient and quantity.name in self._initial:
+            return self._initial[quantity.name]
         if not 0 <= row < self.T:
             s = self.case.spec.sizes
             width = {"x": s.n_in, "o": s.n_out}.get(quantity.name, s.n_hidden)
@@ -62,6 +69,21 @@ class Quantities:
         if quantity.name == "x" and not quantity.gradient:
             return np.asarray(self.x[row])
         return np.asarray((self.grads if quantity.gradient else self.nodes)[quantity.name][row])
+
+
+    def direct(self, state: str, t: int) -> Array:
+        """What row t hands to ∇state(t−1) past the maps, (B, n_hidden), as the cell's code gives it; zero beyond."""
+        B, n = self.case.initial[state].shape
+        if not 0 <= t < self.T:
+            return np.zeros((B, n), self.x.dtype)
+        names = {own: name for name in self.nodes_by_step if (own := self.cell.own(name)) is not None}
+        node = Nodes(**{own: self.at(Quantity(name), t) for own, name in names.items()})
+        prev = Nodes(**{name: self.at(Quantity(self.cell.full(name), offset=-1), t) for name in self.cell.states})
+        grad = Nodes(**{own: self.at(Quantity(name, gradient=True), t) for own, name in names.items()})
+        tapped = self.cell.backward(
+            node, prev, grad, lambda name, _: self.at(Quantity(self.cell.full(name), gradient=True), t)
+        )
+        return np.asarray(tapped.get(f"{state}_prev", np.zeros((B, n), self.x.dtype)))
 
 
 @dataclass(frozen=True)
@@ -82,7 +104,7 @@ class Quantity:
         when, offset = ("τ", self.offset + 1) if self.reversed else ("t", self.offset)
         when += f"{offset:+d}".replace("-", "−") if offset else ""
         when += " mod τ" if self.wraps else "−t" if self.reversed else ""
-        return f"{'∇' if self.gradient else ''}{self.name}({when})"
+        return f"{'∇' if self.gradient else ''}{self.name.removeprefix('cell.')}({when})"
 
 
 def at_other_steps(quantity: Quantity) -> list[Quantity]:
@@ -102,15 +124,18 @@ def edits(first: Quantity, second: Quantity) -> int:
 
 @dataclass(frozen=True)
 class Linear:
-    """matrix · quantity at each step; without a matrix the quantity itself."""
+    """matrix · quantity at each step; without a matrix the quantity itself; with a vector, by element."""
 
     quantity: Quantity
     matrix: str | None = None
     transposed: bool = False
+    diagonal: bool = False
 
     def __str__(self) -> str:
         if self.quantity.name == "1":
             return str(self.matrix)
+        if self.diagonal:
+            return f"{self.matrix} ∘ {self.quantity}"
         return f"{self.matrix or ''}{'ᵀ' if self.transposed else ''}{' ' if self.matrix else ''}{self.quantity}"
 
     def row(self, known: Quantities, t: int) -> Array:
@@ -118,9 +143,11 @@ class Linear:
         value = known.at(self.quantity, t)
         if self.matrix is None:
             return value
-        M = known.case.params[self.matrix]
+        M = known.weights[self.matrix]
         if self.quantity.name == "1":
             return np.broadcast_to(M, (len(value), *M.shape))
+        if self.diagonal:
+            return value * M
         return value @ (M if self.transposed else M.T)
 
 
@@ -131,10 +158,14 @@ class Outer:
     left: Quantity
     right: Quantity
     transposed: bool = False
+    diagonal: bool = False
+    """Whether the product goes by element: the gradient of a vector."""
 
     def __str__(self) -> str:
         if self.right.name == "1":
             return f"Σ_t {self.left}"
+        if self.diagonal:
+            return f"Σ_t {self.left} ∘ {self.right}"
         return f"(Σ_t {self.left} {self.right}ᵀ)ᵀ" if self.transposed else f"Σ_t {self.left} {self.right}ᵀ"
 
     def by_step(self, known: Quantities) -> Array:
@@ -142,8 +173,8 @@ class Outer:
         rows = []
         for t in range(known.T):
             left, right = known.at(self.left, t), known.at(self.right, t)
-            if self.right.name == "1":
-                rows.append(affine.bias_gradient(left))
+            if self.right.name == "1" or self.diagonal:
+                rows.append(affine.bias_gradient(left * right if self.diagonal else left))
             else:
                 outer = affine.weight_gradient(left, right, right.shape[-1])
                 rows.append(outer.T if self.transposed else outer)
@@ -156,6 +187,8 @@ class Given:
 
     words: str
     value: Callable[[Quantities, int], Array] = field(compare=False)
+    carried: bool = False
+    """Whether it comes from the next step."""
 
     def __str__(self) -> str:
         return self.words

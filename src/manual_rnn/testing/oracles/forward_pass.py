@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from manual_rnn import affine, loss, readout
+from manual_rnn import affine, losses, readout
 from manual_rnn.bptt import unroll
 from manual_rnn.cell import Array, Cell
 from manual_rnn.tape import Tape
@@ -30,5 +30,5 @@ def losses_at(cell: Cell, case: Case, at: Mapping[str, Array]) -> Array:
     initial = {name: at[f"{name}0"] for name in case.initial}
     tape = Tape(len(case.x))
     unroll(cell, params, at.get("x", case.x), initial, tape)
-    o = readout.forward(params["V"], params["c"], tape[cell.states[0]])
-    return loss.forward(o, case.y, case.weights)[0]
+    o = readout.forward(params["V"], params["c"], tape[cell.full(cell.states[0])])
+    return losses.get(case.spec.loss).forward(o, case.y, case.weights)[0]

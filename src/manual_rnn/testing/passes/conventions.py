@@ -17,10 +17,13 @@ from manual_rnn.cell import Array
 from manual_rnn.testing.mistakes.factors import NAMED, Factor
 from manual_rnn.testing.passes.backward_report import Check
 from manual_rnn.testing.passes.blocks import blocks
+from manual_rnn.testing.passes.gates import of_another_network
 from manual_rnn.testing.passes.seen import Seen, block_axes
 from manual_rnn.testing.passes.target import Target
+from manual_rnn.testing.passes.truth import has_cell
 
 AS_DECLARED = NAMED[0]
+OTHERWISE = "right, in another convention"
 MEANS = tuple(f for f in NAMED if f.words.startswith("averaged"))
 
 
@@ -64,7 +67,8 @@ def in_another_convention(target: Target, seen: Sequence[Seen], gradients: Seque
         convention = Convention(transposed, exchanged, mean)
         if (transposed or exchanged or mean is not AS_DECLARED) and _makes_all_right(target, seen, convention):
             return [_renamed(target, seen[0], check, convention) for check in gradients]
-    return gradients
+    words = of_another_network(target, seen) if has_cell(target) else ""
+    return [Check(c.name, OTHERWISE, words) if words and c.outcome == "wrong" else c for c in gradients]
 
 
 def split_biases(target: Target, seen: Sequence[Seen]) -> dict[str, list[str]]:
@@ -97,7 +101,7 @@ def _split(check: Check, split: Mapping[str, Sequence[str]]) -> Check:
     if check.outcome != "wrong" or not names:
         return check
     words = f"a split bias: {' and '.join(names)} are each the gradient of their sum"
-    return Check(check.name, "right, in another convention", words)
+    return Check(check.name, OTHERWISE, words)
 
 
 def _makes_all_right(target: Target, seen: Sequence[Seen], convention: Convention) -> bool:
@@ -119,4 +123,4 @@ def _renamed(target: Target, s: Seen, check: Check, convention: Convention) -> C
     words = convention.words(target, s, name) if name in s.answered.returned else ""
     if check.outcome != "wrong" or not words:
         return check
-    return Check(check.name, "right, in another convention", words)
+    return Check(check.name, OTHERWISE, words)

@@ -100,7 +100,7 @@ def _candidates(
     target: Target, first: Seen, replay: Replay, ratios: Mapping[str, float]
 ) -> Iterator[Mistake]:
     theirs = {target.layout.ours(n): target.layout.to_ours(n, a) for n, a in first.answered.returned.items()}
-    yield from mistakes(replay, ratios, theirs)
+    yield from mistakes(replay, ratios, target.layout.unpacked(theirs))
 
 
 def _truncations(target: Target, first: Seen) -> Iterable[int]:
@@ -125,8 +125,9 @@ def _right(target: Target, s: Seen) -> dict[str, Array]:
 
 def gives(target: Target, s: Seen, gradients: Mapping[str, Array] | Tape) -> bool:
     """Whether these gradients are the user's, to rounding, block by block."""
+    packed = target.layout.packed(gradients)
     for name, returned in s.answered.returned.items():
-        replayed = gradients[target.layout.ours(name)]
+        replayed = packed[target.layout.ours(name)]
         ours = target.layout.to_ours(name, returned)
         if ours.shape != replayed.shape or not np.isfinite(replayed).all():
             return False

@@ -15,7 +15,7 @@ from itertools import product
 import numpy as np
 
 from manual_rnn.bptt import go_back, unroll
-from manual_rnn.cell import Array, Cell, Nodes
+from manual_rnn.cell import Array, Cell
 from manual_rnn.tape import Tape
 from manual_rnn.testing.mistakes.replay import Replay
 from manual_rnn.testing.passes.layout import CONSTANT
@@ -113,12 +113,9 @@ class FrozenTape(Tape):
         over = np.less_equal(self._lengths, self.t)[:, None]
         return super().tap(name, np.where(over, self._previous[name][self.t], value))
 
-    def at(self, t: int) -> Nodes:
-        """With what the step proposed as the state, for code that derives the activation there."""
-        nodes = super().at(t)
-        for name in self._states if self._keep else ():
-            setattr(nodes, name, self._proposed[name][t])
-        return nodes
+    def __getitem__(self, name: str) -> Array:
+        """What the step proposed as the state, for code that derives the activation there."""
+        return np.stack(self._proposed[name]) if self._keep and name in self._states else super().__getitem__(name)
 
 
 class GivenStates(Tape):
@@ -154,7 +151,7 @@ def _leaking(cell: Cell, loss: str, proposed: bool, of_x: bool, drawn: Drawn) ->
     above, right = _above(cell, drawn, loss)
     past = 1 - mask_of(drawn.lengths, drawn.sizes.T)[..., None]
     waiting = np.cumsum(above[::-1], axis=0)[::-1] * past  # what is passed on from row T − 1 down to the end
-    grads = GivenStates(cell.states[0], waiting)
+    grads = GivenStates(cell.full(cell.states[0]), waiting)
     go_back(cell, drawn.params, _x(drawn), _tape(cell, drawn, proposed), waiting, grads, inputs=True)
     leaks = [n for n in _variables(drawn) if n in drawn.params or (n == "x" and of_x)]
     return {**right, **{name: right[name] + grads[name] for name in leaks}}
@@ -175,7 +172,7 @@ def _above(cell: Cell, drawn: Drawn, loss: str) -> tuple[Array, dict[str, Array]
 
 
 def _tape(cell: Cell, drawn: Drawn, proposed: bool) -> Tape:
-    tape = FrozenTape(drawn, cell.states, proposed)
+    tape = FrozenTape(drawn, tuple(cell.full(name) for name in cell.states), proposed)
     unroll(cell, drawn.params, _x(drawn), drawn.initial, tape)
     return tape
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from manual_rnn.cell import Array, Cell, parameter_shapes
+from manual_rnn.cell import Array, Cell, of_input, parameter_shapes
 from manual_rnn.testing.passes.commuting import is_linear, order_shows
 from manual_rnn.testing.passes.lengths import mask_of, weights_of
 from manual_rnn.testing.passes.regimes import Drawn
@@ -31,22 +31,26 @@ def as_drawn(target: Target, cell: Cell, case: Mapping[str, Array], number: int)
                 f"{yours} of case {number} has the shape {theirs.shape}, which is not as the layout says it lies."
             ) from None
         ours[name] = ours[name] + part if name in ours else part
+    ours = target.layout.unpacked(ours)
     params = list(target.layout.shapes) or list(parameter_shapes(cell, n_in=1, n_hidden=1, n_out=1))
     params = [n for n in params if n not in ("V", "c") or target.has_readout or target.layout.shapes]
-    states = target.layout.step or ("h",)
+    states = target.layout.step or (("h",) if target.layout.shapes else cell.states)
     above = ["y"] if target.has_readout else [f"grad_{name}" for name in states]
     wanted = [*params, "x", *(f"{name}0" for name in states), *above, *([target.ragged] if target.ragged else [])]
-    missing = [yours for n in wanted if n not in (*ours, *target.layout.without) for yours in target.layout.yours(n)]
+    missing = [yours for n in wanted if n not in (*ours, *target.layout.absent) for yours in target.layout.yours(n)]
     if missing or "x" not in ours or "W" in target.layout.without:
         raise ValueError(f"Case {number} has no {', '.join(missing)}; it needs every array that backward is handed.")
     T, B = ours["x"].shape[:2]
-    n_hidden = ours["W"].shape[0] if "W" in ours else ours["h0"].shape[-1]
-    n_in = ours["U"].shape[1] if "U" in ours else ours["x"].shape[-1]
+    recurrent = next((m.W for m in cell.maps if m.W in ours), None)
+    n_hidden = ours[recurrent].shape[0] if recurrent else ours["h0"].shape[-1]
+    n_in = ours[of_input(cell)].shape[1] if of_input(cell) in ours else ours["x"].shape[-1]
     sizes = Sizes(T, B, n_in, n_hidden, ours["V"].shape[0] if "V" in ours else 2)
     if not target.layout.shapes:
-        shapes = parameter_shapes(cell, n_in=n_in, n_hidden=n_hidden, n_out=sizes.n_out) | {"h0": (B, n_hidden)}
-        ours |= {n: np.zeros(shapes[n]) for n in target.layout.without}
-        wrong = [f"{n} is {ours[n].shape}, expected {shapes[n]}" for n in (*params, "h0") if ours[n].shape != shapes[n]]
+        shapes = parameter_shapes(cell, n_in=n_in, n_hidden=n_hidden, n_out=sizes.n_out)
+        shapes |= {f"{name}0": (B, n_hidden) for name in states}
+        ours |= {n: np.zeros(shapes[n]) for n in target.layout.absent if n in shapes}
+        held = [*params, *(f"{name}0" for name in states)]
+        wrong = [f"{n} is {ours[n].shape}, expected {shapes[n]}" for n in held if ours[n].shape != shapes[n]]
         if wrong:
             raise ValueError(f"The arrays of case {number} do not fit together, in our layout: {'; '.join(wrong)}.")
     y = ours.get("y", np.zeros((T, B), int))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from manual_rnn.cell import Array
+from manual_rnn.tape import Tape
 
 AXES = ("TB", "BT", "T", "columns")
 DEFAULT_NAMES = {"grad_h": "dh"}
@@ -20,6 +21,8 @@ UPSTREAM = ("grad_h", "grad_c")
 SEQUENCES = ("x", "y", "mask", *UPSTREAM)
 STATES = ("h0", "c0")
 BIASES = ("b", "c")
+STACKED = ("U", "W", "b")
+"""What a cell with gates has of each gate."""
 CONSTANT = ("y", "mask", "lengths", *UPSTREAM)
 """What is handed over and has no gradient."""
 
@@ -47,6 +50,9 @@ class Layout:
     shapes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """For a cell that is not built in, your parameters and further states with their shapes, in place of U, W, b, V
     and c: ``{"Wx": ("n_in", "4 n_hidden"), "c0": ("B", "n_hidden")}``."""
+    gates: str = ""
+    """For a cell with gates: their order where your arrays hold all of them, one below the other: "ifgo" for PyTorch's
+    LSTM, "ifog" for CS231n's, "rzn" for a GRU. Then U, W and b stand for U_i, U_f, … together."""
     step: tuple[str, ...] = ()
     """Set by :func:`manual_rnn.testing.check_step`: the states of a single step, ("h",) or ("h", "c"). No array of a
     step has a time axis, and each state has an upstream gradient of its own, grad_h and grad_c."""
@@ -72,11 +78,34 @@ class Layout:
         back = {name: our for our, name in DEFAULT_NAMES.items()}
         return self.names.get(yours, back.get(yours, yours))
 
+    @property
+    def absent(self) -> set[str]:
+        """All names of ours that your code does not take; of a map with gates, those of each gate."""
+        return {*self.without, *(f"{name}_{gate}" for name in self.without for gate in self.gates)}
+
+    def packed(self, arrays: Mapping[str, Array] | Tape) -> dict[str, Array]:
+        """A cell's arrays, those of all gates one below the other where yours are so."""
+        found = {name: arrays[name] for name in arrays}
+        for name in STACKED if self.gates else ():
+            parts = [f"{name}_{gate}" for gate in self.gates]
+            if all(part in found for part in parts):
+                found[name] = np.concatenate([found.pop(part) for part in parts])
+        return found
+
+    def unpacked(self, arrays: Mapping[str, Array]) -> dict[str, Array]:
+        """The other way round."""
+        found = dict(arrays)
+        for name in STACKED if self.gates else ():
+            if name in found:
+                parts = np.split(found.pop(name), len(self.gates))
+                found |= {f"{name}_{gate}": part for gate, part in zip(self.gates, parts, strict=True)}
+        return found
+
     def to_yours(self, arrays: Mapping[str, Array]) -> dict[str, Array]:
         """Your arrays by your names from ours; each is a fresh array that may be written to."""
         found: dict[str, Array] = {}
-        for ours, array in arrays.items():
-            if ours in self.without:
+        for ours, array in self.packed(arrays).items():
+            if ours in self.absent:
                 continue
             names = self.yours(ours)
             for name in names:

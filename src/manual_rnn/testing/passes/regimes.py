@@ -124,6 +124,8 @@ def draw(target: Target, cell: Cell, regime: str, sizes: Sizes, seed: int) -> Dr
             return np.asarray(0.7 / np.sqrt(sizes.n_hidden) * rng.standard_normal(shape))
         if name in ("V", "c"):
             return np.asarray(rng.standard_normal(shape) / np.sqrt(shape[-1]))
+        if name == cell.keep and gain < 0.5 and not target.layout.shapes:  # what a gate keeps falls as fast as the rest
+            return np.full(shape, np.log(gain) - np.log1p(-gain))
         return np.asarray((half if name in inputs else small) * 0.2 * rng.standard_normal(shape))
 
     params = {name: fill(name, shape) for name, shape in shapes.items()}
@@ -140,7 +142,7 @@ def draw(target: Target, cell: Cell, regime: str, sizes: Sizes, seed: int) -> Dr
     ragged = {"lengths": lengths, "mask": mask_of(lengths, s.T)}
     told = {target.ragged: ragged[target.ragged]} if target.ragged else {}
     as_given = np.dtype(target.dtype)
-    without = target.layout.without
+    without = target.layout.absent
 
     def rounded(name: str, array: Array) -> Array:
         """In the user's numbers, held in float64: the oracle sees what the user's code sees."""
@@ -170,7 +172,7 @@ def _shapes(target: Target, cell: Cell, s: Sizes) -> dict[str, tuple[int, ...]]:
 def _recurrent(target: Target, cell: Cell) -> set[str]:
     """The matrices from state to state, by what they are: V or U may happen to be as square."""
     declared = {name for name, shape in target.layout.shapes.items() if tuple(shape) == ("n_hidden", "n_hidden")}
-    return declared if target.layout.shapes else {m.W for m in cell.maps}
+    return declared if target.layout.shapes else {m.W for m in cell.maps if m.W}
 
 
 def _size(word: str, s: Sizes) -> int:

@@ -78,7 +78,8 @@ def _look(target: Target, s: Seen, sizes: Sizes, time_limit: float | None) -> Se
         return look(target, drawn, time_limit)
     cell, k = cell_of(target), target.truncation
     gradients = truncated(cell, drawn, k) if k else Replay.of(cell, drawn).grads
-    right = {n: gradients[target.layout.ours(n)] for n in variables(target, drawn)}
+    packed = target.layout.packed(gradients)
+    right = {n: packed[target.layout.ours(n)] for n in variables(target, drawn)}
     truth = {n: Estimate(array, np.zeros_like(array)) for n, array in right.items()}
     return Seen(drawn, ask(target, drawn, time_limit), truth)
 

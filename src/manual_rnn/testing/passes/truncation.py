@@ -42,7 +42,7 @@ def truncated(cell: Cell, drawn: Drawn, k: int) -> Mapping[str, Array]:
         for t in range(drawn.sizes.T):
             alone = np.zeros_like(upstream)
             alone[t] = upstream[t]
-            grads = CutTape(drawn.sizes.T, cell.states, t - k)
+            grads = CutTape(drawn.sizes.T, tuple(cell.full(name) for name in cell.states), t - k)
             go_back(cell, drawn.params, x, replay.nodes, alone, grads, inputs=True)
             for name in names:
                 total[name] = total[name] + grads[name] if name in total else grads[name]

@@ -38,7 +38,7 @@ def has_cell(target: Target) -> bool:
 
 def variables(target: Target, drawn: Drawn) -> list[str]:
     """Your names of all that has a gradient."""
-    ours = [n for n in drawn.arrays if n not in (*CONSTANT, *target.layout.without)]
+    ours = [n for n in target.layout.packed(drawn.arrays) if n not in (*CONSTANT, *target.layout.absent)]
     return [yours for n in ours if n != "x" or not target.layout.tokens for yours in target.layout.yours(n)]
 
 
@@ -54,7 +54,8 @@ def truth_of(target: Target, drawn: Drawn, time_limit: float | None) -> dict[str
     cases = [drawn, nudged(drawn, 1), nudged(drawn, 2)]
     k = target.truncation
     runs = [truncated(cell_of(target), case, k) for case in cases] if k else _of_cell(target.against, cases)
-    return {name: _measured([run[target.layout.ours(name)] for run in runs]) for name in names}
+    packed = [target.layout.packed(run) for run in runs]
+    return {name: _measured([run[target.layout.ours(name)] for run in packed]) for name in names}
 
 
 def _of_cell(oracle: Oracle, cases: list[Drawn]) -> list[Mapping[str, Array]]:

@@ -1,20 +1,38 @@
-"""The terms of the loss and of its gradient, and what stands in their place by mistake."""
+"""The softmax loss as the judge knows it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import log
 
 import numpy as np
 
-from manual_rnn import loss
 from manual_rnn.cell import Array
+from manual_rnn.losses import softmax
+from manual_rnn.testing.losses import JudgedLoss
 from manual_rnn.testing.mistakes.formula import Formula, symbol
 from manual_rnn.testing.mistakes.terms import Given, Quantities
 
 
+def scales(o: Array, y: Array, weights: Array) -> tuple[Array, Array]:
+    """Scales of the loss, log Σ e^{o−m} + m − o_y with the largest logit m, and of ∇o = w (ŷ − 1_y).
+
+    Σ e^{o−m} lies in [1, n]: its rounding is an error of the size of one in the logarithm. That of o − m is an error
+    in proportion to |o| + |m| in the exponential.
+    """
+    _, y_hat = softmax.forward(o, y, np.ones_like(weights))
+    largest = np.abs(o.max(axis=-1, keepdims=True))
+    of_target = np.abs(np.take_along_axis(o, y[..., None], axis=-1))
+    value = weights * (1 + log(o.shape[-1]) + largest + of_target)[..., 0]
+    gradient = weights[..., None] * y_hat * (1 + np.abs(o) + largest)
+    steps, rows = np.ogrid[: y.shape[0], : y.shape[1]]
+    gradient[steps, rows, y] += weights
+    return value, gradient
+
+
 def _y_hat(known: Quantities, t: int) -> Array:
     at_t = slice(t, t + 1)
-    _, y_hat = loss.forward(known.nodes["o"][at_t], known.case.y[at_t], known.case.weights[at_t])
+    _, y_hat = softmax.forward(known.nodes["o"][at_t], known.case.y[at_t], known.case.weights[at_t])
     return np.asarray(y_hat[0])
 
 
@@ -40,14 +58,6 @@ def _weight(known: Quantities, t: int) -> Array:
     return np.asarray(known.case.weights[t][:, None])
 
 
-LOSS = [
-    Given("w(t) log Σ e^o(t)", lambda known, t: known.case.weights[t] * _log_sum(known, t)),
-    Given("−w(t) o_y(t)", lambda known, t: known.case.weights[t] * _of_target(known, t)),
-]
-GRAD_O = [
-    Given("w(t) ŷ(t)", lambda known, t: _weight(known, t) * _y_hat(known, t)),
-    Given("−w(t) 1_y(t)", lambda known, t: -_weight(known, t) * _one_hot(known, t)),
-]
 def unshifted(equation: str) -> Iterator[Formula]:
     """The softmax of o(t) as it is: right until a logit is so large that its exponential is no number any more."""
     words = f"{symbol(equation)}: the largest logit is not taken off before the exponential, which overflows."
@@ -71,16 +81,30 @@ def _overflowing(known: Quantities, t: int) -> Array:
     return np.asarray(exponentials / exponentials.sum(-1, keepdims=True))
 
 
-INSTEAD: dict[str, list[Given]] = {
-    "grad_o": [
-        Given("ŷ(t)", _y_hat),
-        Given("−1_y(t)", lambda known, t: -_one_hot(known, t)),
-        Given("w(t) o(t)", lambda known, t: _weight(known, t) * known.nodes["o"][t]),
-        Given("w(t) ŷ(t) normalised over the batch", lambda known, t: _weight(known, t) * _over_batch(known, t)),
-    ],
-    "loss": [
-        Given("log Σ e^o(t)", _log_sum),
-        Given("−o_y(t)", _of_target),
-        Given("w(t) max o(t)", lambda known, t: known.case.weights[t] * known.nodes["o"][t].max(-1)),
-    ],
-}
+JUDGED = JudgedLoss(
+    scales=scales,
+    terms={
+        "loss": [
+            Given("w(t) log Σ e^o(t)", lambda known, t: known.case.weights[t] * _log_sum(known, t)),
+            Given("−w(t) o_y(t)", lambda known, t: known.case.weights[t] * _of_target(known, t)),
+        ],
+        "grad_o": [
+            Given("w(t) ŷ(t)", lambda known, t: _weight(known, t) * _y_hat(known, t)),
+            Given("−w(t) 1_y(t)", lambda known, t: -_weight(known, t) * _one_hot(known, t)),
+        ],
+    },
+    instead={
+        "loss": [
+            Given("log Σ e^o(t)", _log_sum),
+            Given("−o_y(t)", _of_target),
+            Given("w(t) max o(t)", lambda known, t: known.case.weights[t] * known.nodes["o"][t].max(-1)),
+        ],
+        "grad_o": [
+            Given("ŷ(t)", _y_hat),
+            Given("−1_y(t)", lambda known, t: -_one_hot(known, t)),
+            Given("w(t) o(t)", lambda known, t: _weight(known, t) * known.nodes["o"][t]),
+            Given("w(t) ŷ(t) normalised over the batch", lambda known, t: _weight(known, t) * _over_batch(known, t)),
+        ],
+    },
+    formulas=unshifted,
+)

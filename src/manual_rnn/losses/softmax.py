@@ -1,0 +1,47 @@
+r"""Softmax and negative log-likelihood, from the logits o(t) of each step: one of n_out classes.
+
+.. math::
+    \hat y(t) &= \operatorname{softmax} o(t) \\
+    \ell(t) &= -\log \hat y_{y(t)}(t) = \log \textstyle\sum_k e^{o_k(t)} - o_{y(t)}(t) && \text{(F4)} \\
+    \nabla o(t) &= \hat y(t) - 1_{y(t)} && \text{(B1)}
+
+(F4) is equations 10.12–10.14 of Goodfellow, Bengio, Courville, *Deep Learning*; (B1) is 10.18. The largest logit
+is taken off before the exponential, which changes neither line and lets nothing overflow.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from manual_rnn.cell import Array
+from manual_rnn.loss import Loss, Targets
+
+
+def forward(o: Array, y: Array, weights: Array) -> tuple[Array, Array]:
+    """The weighted losses (T, B) and ŷ (T, B, n_out) of logits o (T, B, n_out) and target ids y (T, B)."""
+    shifted = o - o.max(axis=-1, keepdims=True)
+    of_target = np.take_along_axis(shifted, y[..., None], axis=-1)
+    exponentials = np.exp(shifted, out=shifted)
+    total = exponentials.sum(axis=-1, keepdims=True)
+    losses = weights * (np.log(total) - of_target)[..., 0]  # (F4)
+    return losses, np.divide(exponentials, total, out=exponentials)
+
+
+def backward(y_hat: Array, y: Array, weights: Array) -> Array:
+    """∇o (T, B, n_out), the gradient of the weighted loss with respect to the logits."""
+    grad_o = weights[..., None] * y_hat
+    steps, rows = np.ogrid[: y.shape[0], : y.shape[1]]
+    grad_o[steps, rows, y] -= weights  # (B1) the one of 1_{y(t)}: all other classes keep w ŷ
+    return grad_o
+
+
+LOSS = Loss(
+    name="softmax",
+    forward=forward,
+    backward=backward,
+    targets=Targets(ids=True),
+    latex={
+        "loss": r"\ell(t) = -\log \operatorname{softmax}(o(t))_{y(t)}, \quad L = \sum_t \ell(t)",
+        "grad_o": r"\nabla o(t) = \hat y(t) - 1_{y(t)}",
+    },
+)

@@ -1,0 +1,144 @@
+"""A step as a list of calls that write into arrays which are there already: nothing is allocated while time runs.
+
+A call is a function with an ``out`` and its operands, each a stack of one array a step, or an array that all steps
+share. What an expression has in between goes to buffers that are used again as soon as they are free, so that few
+(B, n_hidden) arrays are touched in a step and they stay in the cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from manual_rnn.cell import Array
+from manual_rnn.expression import Call, Expression, Number, Unreadable
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """An operand that is another array at each step: ``array[t]``, and ``array[t % len(array)]`` where it is short."""
+
+    array: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Same:
+    """An operand that is the same array at each step."""
+
+    array: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Between:
+    """What is needed within a step only; a buffer is found for it at last."""
+
+    dtype: np.dtype[Any]
+
+
+Operand = Rows | Same | Between
+Function = Callable[..., Any]
+
+
+class Program:
+    """Collects the calls of one step on arrays ``shape`` of one dtype."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self.shape, self.dtype = shape, dtype
+        self.values: dict[Expression, Operand] = {}
+        """What is known already, by its expression."""
+        self._calls: list[tuple[Function, tuple[Operand, ...], Operand]] = []
+
+    def call(self, function: Function, *operands: Operand, out: Operand | None = None) -> Operand:
+        """Adds a call; its result goes to ``out``, to a buffer by default."""
+        out = Between(_dtype(function, *map(self._dtype_of, operands))) if out is None else out
+        self._calls.append((function, operands, out))
+        return out
+
+    def value(self, expression: Expression, out: Operand | None = None) -> Operand:
+        """Adds what an expression needs; what has been computed in this step before is not computed again."""
+        if expression not in self.values:
+            if isinstance(expression, Call):
+                operands = [self.value(argument) for argument in expression.arguments]
+                found = self.call(_in_place(expression.function), *operands, out=out)
+            elif isinstance(expression, Number) and not isinstance(expression.value, np.generic):
+                found = Same(np.asarray(expression.value, self.dtype))
+            else:
+                raise Unreadable(f"{expression} is not there yet, or decides the dtype")
+            self.values[expression] = found
+        found = self.values[expression]
+        return found if out is None or found is out else self.call(np.positive, found, out=out)
+
+    def steps(self, times: Iterable[int]) -> list[tuple[Function, list[tuple[Array, ...]]]]:
+        """By call, its function and what to hand it at each of the times: first the operands, then the output."""
+        times, places = list(times), self._places()
+
+        @cache
+        def at_each(operand: Operand) -> list[Array]:
+            if isinstance(operand, Rows):
+                rows = list(operand.array)
+                return [rows[t % len(rows)] for t in times]
+            return [operand.array if isinstance(operand, Same) else places[operand]] * len(times)
+
+        return [
+            (function, list(zip(*map(at_each, (*operands, out)), strict=True)))
+            for function, operands, out in self._calls
+        ]
+
+    def _dtype_of(self, operand: Operand) -> np.dtype[Any]:
+        return operand.dtype if isinstance(operand, Between) else operand.array.dtype
+
+    def _places(self) -> dict[Between, Array]:
+        """A buffer for each result in between; one that is read for the last time is free for that call's result."""
+        last = {operand: i for i, (_, operands, _) in enumerate(self._calls) for operand in operands}
+        places: dict[Between, Array] = {}
+        free: list[Array] = []
+        for i, (function, operands, out) in enumerate(self._calls):
+            freed = [places[v] for v in dict.fromkeys(operands) if isinstance(v, Between) and last[v] == i]
+            if _may_overwrite(function):
+                free += freed
+            if isinstance(out, Between):
+                fits = [k for k, buffer in enumerate(free) if buffer.dtype == out.dtype]
+                places[out] = free.pop(fits[-1]) if fits else np.empty(self.shape, out.dtype)
+            if not _may_overwrite(function):
+                free += freed
+        return places
+
+
+def run(steps: list[tuple[Function, list[tuple[Array, ...]]]]) -> None:
+    """All calls of all steps, a step after the other."""
+    if steps:
+        # Where e^{−a} is beyond the format's range, σ is zero.
+        with np.errstate(over="ignore"):
+            for k in range(len(steps[0][1])):
+                for function, arrays in steps:
+                    function(*arrays[k])
+
+
+def _may_overwrite(function: Function) -> bool:
+    """Whether the result may take the place of an operand."""
+    return isinstance(function, np.ufunc) and function.signature is None
+
+
+def _in_place(function: Function) -> Function:
+    if function is np.where:
+        return _where
+    # The power of arrays and of an array's own operator are not the same to the last bit.
+    if not isinstance(function, np.ufunc) or function.signature or function.nout != 1 or function is np.power:
+        raise Unreadable(f"{function} has no form in place")
+    return function
+
+
+def _where(condition: Array, yes: Array, no: Array, out: Array) -> None:
+    np.copyto(out, no)
+    np.copyto(out, yes, where=condition)
+
+
+@cache
+def _dtype(function: Function, *operands: np.dtype[Any]) -> np.dtype[Any]:
+    if function is _where:
+        return np.result_type(*operands[1:])
+    return np.asarray(function(*(np.ones((1, 1), dtype) for dtype in operands))).dtype

@@ -1,0 +1,69 @@
+r"""The forward pass parallel in time, by Newton's method on all steps at once (DEER). A study of what it costs.
+
+Y. H. Lim, Q. Zhu, J. Selfridge and M. F. Kasim, *Parallelizing non-linear sequential models over the sequence length*
+(2024). The states of all steps are the root of s(t) − f(s(t−1), x(t)) = 0. From a guess ŝ, one iteration is
+
+.. math::
+    J(t) &= \partial f / \partial s \text{ at } \hat s(t-1)                                          && \text{N1} \\
+    s(t) &= f(\hat s(t-1), x(t)) + J(t)\, (s(t-1) - \hat s(t-1)), \qquad s(0) = \hat s(0) \text{ given} && \text{N2}
+
+N1 and f are of all steps side by side. N2 is linear in s, so it is an associative scan, as in
+:mod:`manual_rnn.ways.parallel`; here it is walked. After k iterations the first k steps are exact, so T are always
+enough; near the root the error is squared each time. In a chaotic network iterations in between may grow beyond all
+numbers.
+
+Memory: T · B · (S n_hidden)² numbers for J, and as much for finding it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from manual_rnn.bptt import unroll
+from manual_rnn.cell import Array, Cell
+from manual_rnn.tape import Tape
+from manual_rnn.ways.given import Given, check_count
+from manual_rnn.ways.real_time import jacobians
+
+
+def newton_states(
+    cell: Cell,
+    params: Mapping[str, Array],
+    x: Array,
+    *,
+    initial: Mapping[str, Array] | None = None,
+    iterations: int = 100,
+) -> tuple[dict[str, Array], list[float]]:
+    """The states of all steps by name, (T, B, n_hidden) each, and the largest change of each iteration.
+
+    Begins with zeros; ends when a change is within some roundings of the largest state, after ``iterations`` or T + 1
+    at the latest. Whether it has converged is for the changes to say: it need not have if the last one is large.
+
+    Raises:
+        ValueError: iterations is no whole number of at least one; an array does not fit.
+    """
+    check_count("iterations", iterations, "after how many it ends at the latest")
+    T, B = x.shape[:2]
+    y = np.zeros((T, B), int)
+    given = Given.of(cell, params, x, y, initial=initial, reduction="sum", weights=None)
+    first = np.concatenate([given.initial[name] for name in cell.states], axis=-1)
+    n, H = first.shape[-1], given.params["V"].shape[1]
+    rows = x.reshape(1, T * B, *x.shape[2:])
+    s = np.zeros((T, B, n), given.dtype)
+    changes: list[float] = []
+    while len(changes) < min(iterations, T + 1):
+        before = np.concatenate([first[None], s[:-1]])
+        states = {name: before[..., k * H : (k + 1) * H].reshape(T * B, H) for k, name in enumerate(cell.states)}
+        found = unroll(given.cell, given.params, rows, states, Tape(1))
+        f = np.concatenate([found[name] for name in cell.states], axis=-1).reshape(T, B, n)
+        J = jacobians(given, rows, states)[0].reshape(T, B, n, n)  # (N1)
+        new = f.copy()
+        for t in range(1, T):
+            new[t] += np.einsum("bij,bj->bi", J[t], new[t - 1] - before[t])  # (N2)
+        changes.append(float(np.abs(new - s).max()))
+        s = new
+        if not changes[-1] > 8 * np.finfo(given.dtype).eps * np.abs(s).max():
+            break
+    return {name: s[..., k * H : (k + 1) * H] for k, name in enumerate(cell.states)}, changes
