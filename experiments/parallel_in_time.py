@@ -55,9 +55,11 @@ def row(name: str, n_hidden: int, gain: float, T: int, blocks: int) -> dict[str,
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=1000)
-    parser.add_argument("--out", type=Path, default=Path("out/parallel_in_time.json"))
+    parser.add_argument("--steps", type=int, default=1000, help="the length of the sequences")
+    parser.add_argument("--quick", action="store_true", help="100 steps, within seconds")
+    parser.add_argument("--out", type=Path, default=Path("out/parallel_in_time"), help="the folder of the numbers")
     told = parser.parse_args()
+    steps = 100 if told.quick else told.steps
     rows = []
     print("| cell | H | gain | BPTT | scan | Newton | rounds | rounding | error of the scan | of Newton |")
     print("|---|---|---|---|---|---|---|---|---|---|")
@@ -65,14 +67,14 @@ def main() -> None:
         for n_hidden in (4, 16):
             for gain in (0.8, 4.0):
                 with np.errstate(all="ignore"):
-                    r = row(name, n_hidden, gain, told.steps, 30)
+                    r = row(name, n_hidden, gain, steps, 30)
                 rows.append(r)
                 times = " | ".join(f"{r['seconds'][k]:.2f} s" for k in ("bptt", "scan", "newton"))
                 errors = " | ".join(f"{r['error'][k]:.0e}" for k in ("rounding", "scan", "newton"))
                 rounds = r["steps in a row"]["newton"]
                 print(f"| {name} | {n_hidden} | {gain} | {times} | {rounds} | {errors} |", flush=True)
-    told.out.parent.mkdir(parents=True, exist_ok=True)
-    told.out.write_text(json.dumps({**provenance(), "rows": rows}, indent=1) + "\n")
+    told.out.mkdir(parents=True, exist_ok=True)
+    (told.out / "numbers.json").write_text(json.dumps({**provenance(), "rows": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
