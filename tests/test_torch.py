@@ -164,7 +164,7 @@ def test_a_kernel_that_writes_into_the_arrays_through_its_tensors_is_found_out()
     assert "writes into dh" in outcome(check(backward, regimes=["ordinary"]), "inputs untouched").message
 
 
-def test_a_grad_that_is_never_set_to_zero_is_state_kept_between_calls():
+def test_a_grad_that_is_never_set_to_zero_accumulates_between_calls():
     leaves = {}
 
     def backward(*, dh, **arrays):
@@ -181,4 +181,4 @@ def test_a_grad_that_is_never_set_to_zero_is_state_kept_between_calls():
 
     found = outcome(check(backward, regimes=["ordinary"]), "same again")
     assert found.outcome == "wrong"
-    assert "two calls with the same arrays give other gradients of" in found.message
+    assert "it accumulates between calls" in found.message
