@@ -1,5 +1,6 @@
 """The command line around its commands: info, help, what goes to stdout and stderr, Ctrl-C, in real processes."""
 
+import gc
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from cell_files import FEW, told
+from manual_rnn.cli.interruption import heard
 
 # info, help, version
 
@@ -95,3 +97,39 @@ def test_ctrl_c_ends_with_130(examples):
     assert stdout == b""
     assert b"Traceback" not in stderr
     assert b"interrupted" in stderr
+
+
+def _pressed_in_a_callback_of_the_collector():
+    def callback(phase, info):
+        if phase == "stop":
+            signal.raise_signal(signal.SIGINT)
+
+    gc.callbacks.append(callback)
+    gc.collect()
+    gc.callbacks.remove(callback)
+    time.sleep(5)
+
+
+def _pressed_in_a_destructor():
+    class Goes:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+
+    Goes()
+    time.sleep(5)
+
+
+@pytest.mark.parametrize("pressed", [_pressed_in_a_callback_of_the_collector, _pressed_in_a_destructor])
+def test_ctrl_c_is_heard_where_python_drops_an_exception(pressed):
+    """Python itself would go on, and only print that it has ignored something."""
+    with pytest.raises(KeyboardInterrupt), heard():
+        pressed()
+
+
+def test_a_signal_that_was_ignored_before_stays_ignored():
+    usual = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as for a program that a shell runs in the background
+    try:
+        with heard():
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, usual)

@@ -11,6 +11,7 @@ from cyclopts import App, CycloptsError
 
 from manual_rnn import __version__
 from manual_rnn.cli import info, mutation_score, new_cell, sample, train, verify
+from manual_rnn.cli.interruption import heard
 from manual_rnn.errors import CommandError, Interrupted, RunError, UsageError
 
 app = App(
@@ -32,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = app(given, exit_on_error=False, print_error=False)
+        with heard():
+            code = app(given, exit_on_error=False, print_error=False)
     except CycloptsError as error:
         return _report(UsageError(f"{str(error).strip()} See manual-rnn --help."), given)
     except CommandError as error:
