@@ -24,7 +24,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from manual_rnn import cells, initialise, loss_and_gradients
-from manual_rnn.cell import parameter_shapes
+from manual_rnn.network import parameter_shapes
 from manual_rnn.provenance import provenance
 from manual_rnn.ways import checkpointed_bptt
 from manual_rnn.ways.schedule import square_root

@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from manual_rnn import cells
-from manual_rnn.bptt import loss_and_gradients
 from manual_rnn.cell import Array, Cell
+from manual_rnn.gradients import loss_and_gradients
 from manual_rnn.testing.families import build
 from manual_rnn.testing.problem import Case, Sizes, Spec
 from reference import autodiff

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manual_rnn import cells, initialise, loss_and_gradients
-from manual_rnn.bptt import zero_state
+from manual_rnn.network import zero_state
 from manual_rnn.testing import Sizes
 from manual_rnn.testing.strategies import cases
 

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manual_rnn import cells, initialise, loss_and_gradients
-from manual_rnn.cell import Affine, Cell, Derived, Term, parameter_shapes, widths
+from manual_rnn.cell import Affine, Cell, Derived, Term
 from manual_rnn.cells.antisymmetric_rnn import DIFFUSION
+from manual_rnn.network import parameter_shapes, widths
 from manual_rnn.testing.strategies import cases
 from oracle_cases import USUAL, draw
 

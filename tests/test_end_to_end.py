@@ -6,8 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from manual_rnn import bptt, cells
+from manual_rnn import cells
 from manual_rnn.cell import Cell
+from manual_rnn.gradients import forward_and_backward, loss_and_gradients
 from manual_rnn.testing import Sizes, Spec, verdicts
 from manual_rnn.testing.end_to_end import _seen_beside, end_to_end_verdict
 from manual_rnn.testing.families import build
@@ -67,7 +68,7 @@ def test_two_right_gradients_do_differ_by_any_factor_there():
     """Why: the manual gradient is off by far more than any tolerance, and right."""
     case = chaotic(RNN)
     _, grads = answer(RNN, case)
-    ours = bptt.loss_and_gradients(RNN, case.params, case.x, case.y, weights=case.weights, initial=case.initial)
+    ours = loss_and_gradients(RNN, case.params, case.x, case.y, weights=case.weights, initial=case.initial)
     error = np.abs(ours.gradients["W"] - grads["W"]).max() / np.abs(grads["W"]).max()
     assert not error < 1e-3
 
@@ -169,7 +170,7 @@ def test_a_gradient_where_no_loss_reaches_is_wrong():
     nodes, grads = answer(RNN, case)
 
     def leaks(*arguments, grads, **options):
-        bptt.forward_and_backward(*arguments, grads=grads, **options)
+        forward_and_backward(*arguments, grads=grads, **options)
         leaked = np.array(grads["h"])
         leaked[5, 1, 0] = 1e-300
         grads.tap_all("h", leaked)
@@ -307,7 +308,7 @@ def test_a_wrong_shape_is_told():
     nodes, grads = answer(RNN, case)
 
     def transposed(*arguments, grads, **options):
-        bptt.forward_and_backward(*arguments, grads=grads, **options)
+        forward_and_backward(*arguments, grads=grads, **options)
         grads.tap_all("V", grads["V"].T)
 
     with pytest.raises(ValueError, match=r"grad_V: it has the shape \(4, 3\), expected \(3, 4\)"):

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manual_rnn import cells
-from manual_rnn.bptt import loss_and_gradients
-from manual_rnn.cell import parameter_shapes
 from manual_rnn.check import check_problem
+from manual_rnn.gradients import loss_and_gradients
+from manual_rnn.network import parameter_shapes
 from manual_rnn.testing import Sizes, Spec
 from manual_rnn.testing.families import FAMILIES, OF_KINKS, build, families_for
 from manual_rnn.testing.strategies import POOL, pool_for

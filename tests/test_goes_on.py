@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from manual_rnn import Cell, bptt, cells, readout
+from manual_rnn.gradients import forward_and_backward
 from manual_rnn.losses import softmax
 from manual_rnn.tape import Tape
 from manual_rnn.testing import verify
@@ -18,7 +19,7 @@ RNN = cells.get("rnn")
 def own_forward(cell, params, x, y, weights, initial, *, inputs, tape, grads):
     """Computes for itself and tells the tape afterwards; the way back is made of what is on the tape."""
     own = Tape(len(x))
-    bptt.forward_and_backward(cell, params, x, y, weights, initial, inputs=inputs, tape=own, grads=Tape(len(x)))
+    forward_and_backward(cell, params, x, y, weights, initial, inputs=inputs, tape=own, grads=Tape(len(x)))
     tell(tape, own, ("a", "h"), initial)
     _, y_hat = softmax.forward(tape["o"], y, weights)
     grad_o = grads.tap_all("o", softmax.backward(y_hat, y, weights))
@@ -28,7 +29,7 @@ def own_forward(cell, params, x, y, weights, initial, *, inputs, tape, grads):
 
 def own_all(cell, params, x, y, weights, initial, *, inputs, tape, grads):
     own, of = Tape(len(x)), Tape(len(x))
-    bptt.forward_and_backward(cell, params, x, y, weights, initial, inputs=inputs, tape=own, grads=of)
+    forward_and_backward(cell, params, x, y, weights, initial, inputs=inputs, tape=own, grads=of)
     tell(tape, own, ("a", "h"), initial)
     tell(grads, of, ("h", "a"))
 
@@ -70,7 +71,7 @@ def test_a_term_that_is_missing_is_a_mistake_and_not_this():
     """Without W h(t−1) nothing of the step before is in a; without the carry nothing of the next step in ∇h."""
 
     def without_W(cell, params, *arguments, **options):
-        return bptt.forward_and_backward(cell, params | {"W": 0 * params["W"]}, *arguments, **options)
+        return forward_and_backward(cell, params | {"W": 0 * params["W"]}, *arguments, **options)
 
     check_that_it_goes_on(RNN, without_W)
     assert not verify(RNN, autodiff("rnn"), examples=2, manual=without_W).agree

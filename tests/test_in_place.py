@@ -6,7 +6,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from manual_rnn import bptt, cells, in_place, initialise, loss_and_gradients, program
+from manual_rnn import cells, in_place, initialise, loss_and_gradients, program
+from manual_rnn.gradients import forward_and_backward
 from manual_rnn.tape import Tape
 from other_forms import RIGHT_FORMS, with_forward
 
@@ -31,7 +32,7 @@ def problem(cell, sizes=SIZES["rows"], dtype=np.float32, tokens=True):
 def passed(cell, tape_type, params, x, y, initial):
     tape, grads = tape_type(len(x)), tape_type(len(x))
     weights = np.ones(y.shape, x.dtype if x.ndim == 3 else next(iter(params.values())).dtype)
-    state = bptt.forward_and_backward(cell, params, x, y, weights, initial, inputs=True, tape=tape, grads=grads)
+    state = forward_and_backward(cell, params, x, y, weights, initial, inputs=True, tape=tape, grads=grads)
     return state, tape, grads
 
 

@@ -5,8 +5,8 @@ import pytest
 from scipy import stats
 
 from manual_rnn import cells, initialise, loss_and_gradients
-from manual_rnn.cell import parameter_shapes
 from manual_rnn.initialisation import NON_ZEROS, RECURRENT, chrono_biases, orthogonal, radius_of, sparse
+from manual_rnn.network import parameter_shapes
 
 N = 60
 WITH_A_GATE = [name for name in cells.names() if cells.get(name).keep]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from manual_rnn import cells
-from manual_rnn.bptt import loss_and_gradients
+from manual_rnn.gradients import loss_and_gradients
 
 RNN = cells.get("rnn")
 ROWS = np.linspace(-1, 1, 5 * 2 * 3).reshape(5, 2, 3)

@@ -7,6 +7,7 @@ import pytest
 
 from manual_rnn import bptt, cells, initialise, readout
 from manual_rnn.errors import InputError
+from manual_rnn.network import zero_state
 from manual_rnn.sampling import draw, probabilities, sample_ids, sample_text
 from manual_rnn.tape import Tape
 from manual_rnn.text import Vocabulary
@@ -19,7 +20,7 @@ PARAMS = initialise(CELL, n_in=5, n_hidden=7, n_out=5, seed=3, gain=2.0)
 def logits_after(text):
     ids = VOCABULARY.encode(text)[:, None]
     tape = Tape(len(ids))
-    bptt.unroll(CELL, PARAMS, ids, bptt.zero_state(CELL, PARAMS, 1), tape)
+    bptt.unroll(CELL, PARAMS, ids, zero_state(CELL, PARAMS, 1), tape)
     return readout.forward(PARAMS["V"], PARAMS["c"], tape["h"])[-1, 0]
 
 

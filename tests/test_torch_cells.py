@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from manual_rnn import cells
-from manual_rnn.bptt import loss_and_gradients
-from manual_rnn.cell import parameter_shapes
+from manual_rnn.gradients import loss_and_gradients
+from manual_rnn.network import parameter_shapes
 from manual_rnn.weights import from_torch, to_torch
 
 torch = pytest.importorskip("torch")

@@ -27,7 +27,7 @@ def judged(subject: Subject) -> tuple[dict[str, Any], dict[str, Any]]:
     """The local and the end-to-end verdict on the package's pass."""
     package = subject.package
     return verdicts(
-        package.cells.get("rnn"), subject.case, answer(subject.case), manual=package.bptt.forward_and_backward
+        package.cells.get("rnn"), subject.case, answer(subject.case), manual=package.gradients.forward_and_backward
     )
 
 
@@ -48,4 +48,4 @@ def sentences(subjects: list[Subject]) -> list[str]:
     """What the judge says of the mistake."""
     package = subjects[0].package
     cell = package.cells.get("rnn")
-    return diagnose(cell, ORACLE, tally_of(subjects), manual=package.bptt.forward_and_backward)
+    return diagnose(cell, ORACLE, tally_of(subjects), manual=package.gradients.forward_and_backward)

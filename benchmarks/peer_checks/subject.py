@@ -47,7 +47,7 @@ class Subject:
         # A tape of another type is walked step by step, by the lines that mistakes are planted in.
         watched = type("Watched", (package.tape.Tape,), {})
         tape, grads = watched(len(arrays["x"])), watched(len(arrays["x"]))
-        package.bptt.forward_and_backward(
+        package.gradients.forward_and_backward(
             package.cells.get("rnn"), params, arrays["x"], self.case.y, self.case.weights, {"h": arrays["h0"]},
             inputs=True, tape=tape, grads=grads,
         )  # fmt: skip

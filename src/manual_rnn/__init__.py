@@ -4,10 +4,11 @@
 """
 
 from manual_rnn import cells
-from manual_rnn.bptt import Result, loss_and_gradients
 from manual_rnn.cell import Affine, Cell
+from manual_rnn.gradients import Result, loss_and_gradients
 from manual_rnn.initialisation import initialise
+from manual_rnn.network import Network, stack
 
-__all__ = ["Affine", "Cell", "Result", "__version__", "cells", "initialise", "loss_and_gradients"]
+__all__ = ["Affine", "Cell", "Network", "Result", "__version__", "cells", "initialise", "loss_and_gradients", "stack"]
 
 __version__ = "0.1.0"

@@ -7,42 +7,58 @@ readout before the walk, the sums that make the gradients of the parameters afte
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from manual_rnn import affine, in_place, losses, readout
+from manual_rnn import affine, in_place
+from manual_rnn.anew import Anew
 from manual_rnn.cell import Array, Cell, Nodes, of_input
-from manual_rnn.check import check_problem
-from manual_rnn.loss import weights_for
 from manual_rnn.maps import Maps
 from manual_rnn.tape import Tape
 
 Parameters = Mapping[str, Array]
 
 
-def unroll(cell: Cell, params: Parameters, x: Array, initial: Mapping[str, Array], tape: Tape) -> dict[str, Array]:
-    """Runs the cell over x and records every node on the tape; returns the states of the last step.
+def unroll(
+    cell: Cell,
+    params: Parameters,
+    x: Array,
+    initial: Mapping[str, Array],
+    tape: Tape,
+    *,
+    anew: Anew | None = None,
+) -> dict[str, Array]:
+    """Runs the cell over x and records every node on the tape; returns the states of its last step.
 
-    x is (T, B, n_in), or token ids (T, B); ``initial`` has h(0) by name, each (B, n_hidden).
+    x is (T, B, n_in), or token ids (T, B); ``initial`` has h(0) by name, each (B, n_hidden). ``anew`` says which
+    steps start from another state than the step before has left.
     """
     params = {**params, **{w.name: tape.tap_all(w.name, w.forward(params[w.of])) for w in cell.weights}}  # (F0)
     maps = Maps(cell, params)
     dense = () if affine.is_tokens(x) else (x,)
     dtype = np.result_type(*initial.values(), *params.values(), *dense)
     for name in cell.states:
-        tape.reserve_state(cell.full(name), initial[name], dtype)
+        fresh = anew.fresh[name] if anew else None
+        tape.reserve_state(cell.full(name), initial[name], dtype, reverse=cell.reverse, fresh=fresh)
     before = _states_before(cell, tape)
-    if in_place.unroll(cell, maps, x, before, tape):
-        return {name: tape[cell.full(name)][-1].copy() for name in cell.states}
+    if in_place.unroll(cell, maps, x, before, tape, anew):
+        return {name: tape[cell.full(name)][0 if cell.reverse else -1].copy() for name in cell.states}
     a = np.empty((*x.shape[:2], maps.width), dtype)
     maps.from_outside(x, a)
     states = dict(initial)
-    for t in range(len(x)):
+    for t in in_order(cell, len(x)):
         tape.t = t
+        if anew:
+            for name in cell.states:
+                tape.go_on(cell.full(name), anew.starts[t])
         states = _step(cell, maps, a[t], Nodes(**{name: rows[t] for name, rows in before.items()}), tape)
     return states
+
+
+def in_order(cell: Cell, T: int) -> Sequence[int]:
+    """The steps in the order in which the cell comes to them."""
+    return range(T)[::-1] if cell.reverse else range(T)
 
 
 def _step(cell: Cell, maps: Maps, a: Array, prev: Nodes, tape: Tape) -> dict[str, Array]:
@@ -81,17 +97,19 @@ def go_back(
     *,
     inputs: bool,
     after: Parameters | None = None,
-) -> None:
+    anew: Anew | None = None,
+) -> dict[str, Array]:
     """Goes back through the steps of a tape and taps the gradient of every node, state, parameter and input.
 
     ``from_readout`` (T, B, n_hidden) is Vᵀ ∇o(t), the part of ∇h(t) that comes from the loss of step t; ``after`` has,
     by state, the part of the last step's that comes from the steps after the tape, where there are any.
+    Returns the gradients of the states that steps start from ``anew``, (B, n_hidden) each; of none where none do.
     """
     params = {**params, **{w.name: tape[w.name] for w in cell.weights}}
     maps = Maps(cell, params)
     nodes, before = _nodes(cell, tape), _states_before(cell, tape)
-    done = in_place.go_back(cell, maps, nodes, before, from_readout, grads, after)
-    grad_a, carried = done or _walk_back(cell, maps, nodes, before, from_readout, grads, after)
+    done = in_place.go_back(cell, maps, nodes, before, from_readout, grads, after, anew)
+    grad_a, carried, fresh = done or _walk_back(cell, maps, nodes, before, from_readout, grads, after, anew)
     grad_b = affine.bias_gradient(grad_a)  # (B6)
     for m in cell.maps:
         if m.b:
@@ -110,9 +128,10 @@ def go_back(
         grads.tap_all(w.of, w.backward(params[w.of], params[w.name], grads[w.name]))  # (B7), through the function
     if inputs:
         by_map = [affine.input_gradient(params[U], grad_a[..., maps.columns[node]]) for node, U in maps.U.items()]
-        grads.tap_all("x", sum(by_map[1:], start=by_map[0]))  # (B9)
+        grads.tap_all(f"{cell.prefix}x", sum(by_map[1:], start=by_map[0]))  # (B9)
     for name in cell.states:
-        grads.tap_all(f"{name}0", carried[name])  # (B10)
+        grads.tap_all(cell.initial_name(name), carried[name])  # (B10)
+    return fresh
 
 
 def _walk_back(
@@ -123,18 +142,25 @@ def _walk_back(
     from_readout: Array,
     grads: Tape,
     after: Mapping[str, Array] | None,
-) -> tuple[Array, dict[str, Array]]:
-    """Taps the gradients of all nodes; returns those of the maps, side by side, and of the initial states."""
+    anew: Anew | None,
+) -> tuple[Array, dict[str, Array], dict[str, Array]]:
+    """Taps the gradients of all nodes; returns those of the maps, side by side, of the initial and of fresh states."""
     carried = dict(after or {name: np.zeros_like(before[name][0]) for name in cell.states})
-    for t in reversed(range(grads.T)):
+    fresh = {name: np.zeros_like(before[name][0]) for name in (cell.states if anew else ())}
+    for t in in_order(cell, grads.T)[::-1]:
         grads.t = t
         first, *others = cell.states
         total = grads.tap(cell.full(first), from_readout[t] + carried[first])  # (B4)
         grad = Nodes(**{first: total, **{name: carried[name] for name in others}})
         node, prev = (Nodes(**{name: rows[t] for name, rows in of.items()}) for of in (nodes, before))
         carried = step_back(cell, maps, node, prev, grad, grads)
+        if anew:
+            starts = anew.starts[t][:, None]
+            for name in cell.states:
+                fresh[name] += np.where(starts, carried[name], 0)
+                carried[name] = np.where(starts, 0, carried[name])
     grad_a = maps.side_by_side({m.node: grads[cell.full(m.node)] for m in cell.maps})
-    return grad_a, carried
+    return grad_a, carried, fresh
 
 
 def _nodes(cell: Cell, tape: Tape) -> dict[str, Array]:
@@ -144,7 +170,7 @@ def _nodes(cell: Cell, tape: Tape) -> dict[str, Array]:
 
 
 def _states_before(cell: Cell, tape: Tape) -> dict[str, Array]:
-    """The states that each step started from, (T, B, n_hidden) each, under the cell's own names."""
+    """The states that each step starts from, (T, B, n_hidden) each, under the cell's own names."""
     return {name: tape.previous(cell.full(name)) for name in cell.states}
 
 
@@ -165,119 +191,3 @@ def step_back(cell: Cell, maps: Maps, node: Nodes, prev: Nodes, grad: Nodes, gra
         of, arrived = product.term.of, product.back(grad_a[..., product.columns])  # Wᵀ ∇a(t), for ∇h(t − 1)
         carried[of] = carried[of] + arrived if of in carried else arrived
     return {name: carried.get(name, np.zeros_like(getattr(prev, name))) for name in cell.states}
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a forward and a backward pass give."""
-
-    loss: float
-    """L, the weighted sum over time and batch, in nats. A Python float, so of a longdouble pass it has the digits of
-    float64; ``tape["loss"].sum()`` has all of them."""
-    gradients: dict[str, Array]
-    """∂L/∂v by the name of v: each parameter, each initial state ("h0"), and "x" where it was asked for."""
-    state: dict[str, Array]
-    """The states of the last step, (B, n_hidden) each: what the next window starts from."""
-    tape: Tape
-    """Every node at every step."""
-    node_gradients: Tape
-    """∂L/∂(node at step t) under the same names, (T, B, n) each: ``node_gradients["h"][t]`` is the total ∇h."""
-
-
-def zero_state(cell: Cell, params: Parameters, B: int) -> dict[str, Array]:
-    """Initial states of zeros, (B, n_hidden) each, in the dtype of the parameters."""
-    V = params["V"]
-    return {name: np.zeros((B, V.shape[1]), V.dtype) for name in cell.states}
-
-
-def forward_and_backward(
-    cell: Cell,
-    params: Parameters,
-    x: Array,
-    y: Array,
-    weights: Array,
-    initial: Mapping[str, Array],
-    *,
-    inputs: bool,
-    tape: Tape,
-    grads: Tape,
-    loss: str = "softmax",
-) -> dict[str, Array]:
-    """The whole pass on the tapes that are handed in, nothing checked; returns the states of the last step.
-
-    This is the one path: training records on plain tapes, the judge hands in tapes that put the reference's
-    values in the place of ours.
-    """
-    state = unroll(cell, params, x, initial, tape)
-    h = tape[cell.full(cell.states[0])]
-    o = tape.tap_all("o", readout.forward(params["V"], params["c"], h))
-    of_loss = losses.get(loss)
-    values, kept = of_loss.forward(o, y, weights)
-    tape.tap_all("loss", values)
-
-    grad_o = grads.tap_all("o", of_loss.backward(kept, y, weights))
-    from_readout = readout.backward(params["V"], h, grad_o, grads.tap_all)
-    go_back(cell, params, x, tape, from_readout, grads, inputs=inputs)
-    return state
-
-
-def loss_and_gradients(
-    cell: Cell,
-    params: Parameters,
-    x: Array,
-    y: Array,
-    *,
-    loss: str = "softmax",
-    initial: Mapping[str, Array] | None = None,
-    reduction: str = "sum",
-    weights: Array | None = None,
-    inputs: bool = False,
-    every_node: bool = True,
-    over: Result | None = None,
-) -> Result:
-    r"""The loss of a batch of sequences and its gradient with respect to everything, by BPTT.
-
-    Args:
-        cell: a cell, such as ``cells.get("rnn")``.
-        params: the parameters by name, of one dtype; see :func:`manual_rnn.cell.parameter_shapes`.
-        x: inputs (T, B, n_in), or token ids (T, B) in [0, n_in).
-        y: the targets that the loss takes: target ids (T, B) in [0, n_out), or rows (T, B, n_out).
-        loss: "softmax" (ids), "squared" (rows of real numbers) or "bernoulli" (rows of numbers in [0, 1]): see
-            :mod:`manual_rnn.losses`.
-        initial: h(0) by name, (B, n_hidden) each; zeros by default. Hand in a result's ``state`` to go on from it.
-        reduction: "sum" over time and batch, their "mean", or the sum of the "last" step.
-        weights: (T, B), the weight of each step's loss, in place of a named reduction.
-        inputs: whether ∇x is computed too: for tokens, (T, B, n_in) numbers that training does not need.
-        every_node: whether every node and its gradient is kept at every step; with False, what training does not
-            need is left out of the tapes, and with it half of the time that is not in matrix products.
-        over: a result of before that nobody reads any more, but for its state and its parameters' gradients: its
-            tapes are written over, which saves asking the system for memory at each update.
-
-    The gradient is the gradient: nothing is clipped, scaled or averaged unless ``reduction`` says so.
-
-    Raises:
-        ValueError: an array has the wrong shape, an id is out of range, a parameter is not finite; the sentence
-            names the array, what it is and what it should be.
-    """
-    check_problem(cell, params, x, y, initial, weights, loss)
-    if weights is not None and reduction != "sum":
-        raise ValueError(f"Both weights and reduction={reduction!r} are given; the weights say all a reduction can.")
-    T, B = y.shape[:2]
-    dtype = np.result_type(*params.values())
-    if weights is None:
-        weights = weights_for(reduction, T, B, dtype)
-    if initial is None:
-        initial = zero_state(cell, params, B)
-    before = (over.tape, over.node_gradients) if over else (None, None)
-    tape, grads = (Tape(T, over=written_over, lean=not every_node) for written_over in before)
-    state = forward_and_backward(
-        cell, params, x, y, weights, initial, inputs=inputs, tape=tape, grads=grads, loss=loss
-    )
-    names = [*params, *(f"{name}0" for name in cell.states), *(["x"] if inputs else [])]
-    return Result(
-        loss=float(tape["loss"].sum().real),
-        gradients={name: grads[name] for name in names},
-        state=state,
-        tape=tape,
-        node_gradients=grads,
-    )

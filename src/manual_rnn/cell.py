@@ -13,7 +13,7 @@ each equation is judged alone. The reference has a ``tap`` in the same places.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -131,6 +131,10 @@ class Cell:
     known (:mod:`manual_rnn.formulas`), and one that is not given is shown by its name alone."""
     against: Callable[..., Any] | None = None
     """The cell's partner, one pure step in JAX; None: the function of the same name in ``reference.cells``."""
+    prefix: str = ""
+    """What its names begin with on the tapes and among the parameters of a network of several: see :meth:`placed`."""
+    reverse: bool = False
+    """Whether it goes through the sequence from its last step to its first."""
 
     def __post_init__(self) -> None:
         weights = [*(n for m in self.maps for n in (*(term.weight for term in m.terms), m.U, m.b) if n)]
@@ -161,20 +165,47 @@ class Cell:
 
     def full(self, name: str) -> str:
         """The name of one of the cell's nodes on a network's tape."""
-        return f"{PREFIX}{name}" if name in OF_THE_NETWORK else name
+        return f"{self.prefix}{OF_THE_CELL}{name}" if name in OF_THE_NETWORK else f"{self.prefix}{name}"
 
     def own(self, name: str) -> str | None:
         """The cell's name of a node on a network's tape; None where the node is not the cell's."""
-        if name.startswith(PREFIX):
-            return name.removeprefix(PREFIX)
-        return None if name in OF_THE_NETWORK or name in {w.name for w in self.weights} else name
+        if not name.startswith(self.prefix) or name in {w.name for w in self.weights}:
+            return None
+        name = name.removeprefix(self.prefix)
+        if name.startswith(OF_THE_CELL):
+            return name.removeprefix(OF_THE_CELL)
+        return None if name in OF_THE_NETWORK else name
+
+    def placed(self, prefix: str, *, reverse: bool = False) -> Cell:
+        """The cell as one of several in a network: what it names there begins with ``prefix``.
+
+        Its code goes on with its own names; the parameters' names in its maps are the network's.
+        """
+
+        def named(name: str | None) -> str | None:
+            return None if name is None else f"{prefix}{name}"
+
+        maps = tuple(
+            replace(
+                m, W=named(m.W), U=named(m.U), b=named(m.b),
+                more=tuple(replace(term, weight=f"{prefix}{term.weight}") for term in m.more),
+            )
+            for m in self.maps
+        )  # fmt: skip
+        weights = tuple(replace(w, name=f"{prefix}{w.name}", of=f"{prefix}{w.of}") for w in self.weights)
+        keep, write = named(self.keep), named(self.write)
+        return replace(self, maps=maps, weights=weights, keep=keep, write=write, prefix=prefix, reverse=reverse)
+
+    def initial_name(self, state: str) -> str:
+        """The name of ∇(initial state), (B, n_hidden), among a network's gradients: ``h0``."""
+        return f"{self.prefix}{state}0"
 
 
-PREFIX = "cell."
+OF_THE_CELL = "cell."
 
 
-def parameter_shapes(cell: Cell, *, n_in: int, n_hidden: int, n_out: int) -> dict[str, tuple[int, ...]]:
-    """The name and shape of each parameter of a network made of ``cell`` and a readout."""
+def shapes_of_cell(cell: Cell, *, n_in: int, n_hidden: int) -> dict[str, tuple[int, ...]]:
+    """The name and shape of each parameter of a cell, which has n_in inputs."""
     shapes: dict[str, tuple[int, ...]] = {}
     for m in cell.maps:
         shapes |= {m.U: (n_hidden, n_in)} if m.U else {}
@@ -182,15 +213,9 @@ def parameter_shapes(cell: Cell, *, n_in: int, n_hidden: int, n_out: int) -> dic
         shapes |= {m.b: (n_hidden,)} if m.b else {}
     for w in cell.weights:
         shapes = {w.of if name == w.name else name: shape for name, shape in shapes.items()}
-    return shapes | {"V": (n_out, n_hidden), "c": (n_out,)}
+    return shapes
 
 
 def of_input(cell: Cell) -> str:
     """The name of a matrix that is taken of the input, the first that there is."""
     return next(m.U for m in cell.maps if m.U)
-
-
-def widths(cell: Cell, params: Mapping[str, Array]) -> tuple[int, int, int]:
-    """(n_in, n_hidden, n_out) of parameters that fit together."""
-    n_hidden, n_in = params[of_input(cell)].shape
-    return n_in, n_hidden, len(params["V"])

@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from manual_rnn import affine, losses
-from manual_rnn.cell import Array, Cell, of_input, parameter_shapes, widths
+from manual_rnn.cell import Array, Cell, of_input
+from manual_rnn.network import Network, parameter_shapes, widths
 
 
-def check_parameters(cell: Cell, params: Mapping[str, Array]) -> tuple[int, int, int]:
+def check_parameters(cell: Cell | Network, params: Mapping[str, Array]) -> tuple[int, int, int]:
     """(n_in, n_hidden, n_out) of a set of parameters. Raises ValueError where they do not fit."""
-    if not isinstance(cell, Cell):
-        raise ValueError(f"cell is {_kind(cell)}; expected a Cell, such as cells.get('rnn').")
+    if not isinstance(cell, Cell | Network):
+        raise ValueError(f"cell is {_kind(cell)}; expected a Cell, such as cells.get('rnn'), or a Network of several.")
+    what = f"The cell {cell.name!r}" if isinstance(cell, Cell) else f"The network of {cell.name}"
     _check_mapping("params", params, "the parameters by name")
     wanted = list(parameter_shapes(cell, n_in=1, n_hidden=1, n_out=1))
     missing, unknown = [n for n in wanted if n not in params], [str(n) for n in params if n not in wanted]
     if missing or unknown:
         raise ValueError(
-            f"The cell {cell.name!r} has the parameters {', '.join(wanted)}; "
+            f"{what} has the parameters {', '.join(wanted)}; "
             f"missing: {', '.join(missing) or 'none'}; unknown: {', '.join(unknown) or 'none'}."
         )
     for name in wanted:
         _check_array(name, params[name])
-    U, V = of_input(cell), "V"
+    U, V = of_input(Network.of(cell).cells[0]), "V"
     for name, array, meaning in ((U, params[U], "(n_hidden, n_in)"), (V, params[V], "(n_out, n_hidden)")):
         if array.ndim != 2 or 0 in array.shape:
             raise ValueError(f"{name} has the shape {array.shape}; expected a matrix {meaning}, each at least one.")
@@ -50,17 +53,18 @@ def check_parameters(cell: Cell, params: Mapping[str, Array]) -> tuple[int, int,
     return n_in, n_hidden, n_out
 
 
-def check_inputs(cell: Cell, params: Mapping[str, Array], x: Array) -> None:
+def check_inputs(cell: Cell | Network, params: Mapping[str, Array], x: Array) -> None:
     """Raises ValueError where x or the ids in it do not fit the parameters."""
     _check_array("x", x)
-    n_in = params[of_input(cell)].shape[1]
+    U = of_input(Network.of(cell).cells[0])
+    n_in = params[U].shape[1]
     if affine.is_tokens(x):
         if x.ndim != 2:
             raise ValueError(
                 f"x holds integers, so it is token ids of shape (T, B); its shape is {x.shape}. "
                 "Dense inputs are floating-point numbers."
             )
-        check_ids("x", x, n_in, f"the {n_in} columns of {of_input(cell)}")
+        check_ids("x", x, n_in, f"the {n_in} columns of {U}")
     elif x.ndim != 3 or x.shape[2] != n_in:
         raise ValueError(
             f"x has the shape {x.shape} and dtype {x.dtype}; expected dense inputs (T, B, n_in) with n_in = {n_in}, "
@@ -106,7 +110,7 @@ def check_targets(loss: str, y: Array, shape: tuple[int, int, int]) -> None:
 
 
 def check_problem(
-    cell: Cell,
+    cell: Cell | Network,
     params: Mapping[str, Array],
     x: Array,
     y: Array,
@@ -144,13 +148,70 @@ def _check_format(params: Mapping[str, Array], others: Mapping[str, Array]) -> N
         )
 
 
-def _check_initial(cell: Cell, initial: Mapping[str, Array], shape: tuple[int, int]) -> None:
-    _check_mapping("initial", initial, f"each state (B, n_hidden) = {shape} by name, {', '.join(cell.states)}")
-    if unknown := [str(name) for name in initial if name not in cell.states]:
+def check_sequences(
+    network: Network,
+    lengths: Any,
+    resets: Any,
+    masks: Any,
+    sizes: tuple[int, int, int],
+    *,
+    handed_in: bool,
+) -> None:
+    """Raises ValueError where lengths, resets or masks do not fit sequences of ``sizes`` (T, B, n_hidden).
+
+    ``handed_in``: whether an initial state is.
+    """
+    T, B, n_hidden = sizes
+    both = any(cell.reverse for cell in network.cells)
+    if lengths is not None:
+        _check_array("lengths", lengths)
+        if lengths.shape != (B,) or not np.issubdtype(lengths.dtype, np.integer):
+            raise ValueError(
+                f"lengths has the shape {lengths.shape} and dtype {lengths.dtype}; expected integers (B,) = {(B,)}."
+            )
+        if ((lengths < 1) | (lengths > T)).any():
+            b = int(np.argmax((lengths < 1) | (lengths > T)))
+            raise ValueError(f"lengths has {lengths[b]} for sequence {b}; each is between 1 and T = {T}.")
+        if both and handed_in:
+            raise ValueError(
+                "initial and lengths are given, and a cell of the network goes back in time: it begins at the end of "
+                "each sequence, from zeros or a learned state. Leave initial out."
+            )
+    if resets is not None:
+        _check_array("resets", resets)
+        if resets.shape != (T, B) or resets.dtype != bool:
+            raise ValueError(
+                f"resets has the shape {resets.shape} and dtype {resets.dtype}; expected (T, B) = {(T, B)} of bool, "
+                "True at each step that begins a sequence."
+            )
+    if masks is not None:
+        _check_masks(network, masks, (T, B, n_hidden))
+
+
+def _check_masks(network: Network, masks: Any, rows: tuple[int, int, int]) -> None:
+    T, B, n_hidden = rows
+    widths = {f"{cell.prefix}x": n_hidden * len(below) for below, layer in pairwise(network.layers) for cell in layer}
+    _check_mapping("masks", masks, "by the name of a layer's input what it is multiplied with")
+    if unknown := [str(name) for name in masks if name not in widths]:
         raise ValueError(
-            f"initial has {', '.join(unknown)}; the states of the cell {cell.name!r} are {', '.join(cell.states)}."
+            f"masks has {', '.join(unknown)}; the inputs of the layers above the first are "
+            f"{', '.join(widths) or 'none, as there is one layer'}."
         )
-    for name in cell.states:
+    for name, mask in masks.items():
+        what, shape = f"masks[{name!r}]", (T, B, widths[name])
+        _check_array(what, mask)
+        if mask.shape != shape or not np.issubdtype(mask.dtype, np.floating):
+            raise ValueError(f"{what} has the shape {mask.shape} and dtype {mask.dtype}; expected numbers {shape}.")
+        _check_finite(what, mask)
+
+
+def _check_initial(cell: Cell | Network, initial: Mapping[str, Array], shape: tuple[int, int]) -> None:
+    states = Network.of(cell).states
+    _check_mapping("initial", initial, f"each state (B, n_hidden) = {shape} by name, {', '.join(states)}")
+    if unknown := [str(name) for name in initial if name not in states]:
+        what = f"the cell {cell.name!r}" if isinstance(cell, Cell) else f"the network of {cell.name}"
+        raise ValueError(f"initial has {', '.join(unknown)}; the states of {what} are {', '.join(states)}.")
+    for name in states:
         if name not in initial:
             raise ValueError(f"The initial state {name!r} is missing; expected (B, n_hidden) = {shape}.")
         what = f"initial[{name!r}]"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from manual_rnn import bptt, readout
+from manual_rnn import bptt, network, readout
 from manual_rnn.cell import Array, Cell
 from manual_rnn.losses import softmax
 from manual_rnn.tape import Tape
@@ -17,7 +17,7 @@ AT_ONCE = 4096
 
 def mean_nats(cell: Cell, params: Mapping[str, Array], x: Array, y: Array) -> float:
     """The mean loss in nats per character of ids x (N,) with targets y (N,), read from a state of zeros."""
-    state = bptt.zero_state(cell, params, 1)
+    state = network.zero_state(cell, params, 1)
     total = 0.0
     for first in range(0, len(x), AT_ONCE):
         part = slice(first, first + AT_ONCE)

@@ -14,6 +14,7 @@ from typing import Any, cast
 import numpy as np
 
 from manual_rnn import affine
+from manual_rnn.anew import Anew
 from manual_rnn.cell import Array, Cell, Nodes, Tap
 from manual_rnn.expression import Symbol, Traced, Unreadable, backward_equations, symbols
 from manual_rnn.maps import Maps, Product
@@ -21,7 +22,9 @@ from manual_rnn.program import Operand, Program, Rows, Same, run
 from manual_rnn.tape import Tape
 
 
-def unroll(cell: Cell, maps: Maps, x: Array, before: Mapping[str, Array], tape: Tape) -> bool:
+def unroll(
+    cell: Cell, maps: Maps, x: Array, before: Mapping[str, Array], tape: Tape, anew: Anew | None
+) -> bool:
     """Taps all nodes, or where the tape is lean those that the way back reads; False: bptt's walk is to be taken."""
     dtype = next(iter(before.values())).dtype
     if not len(x) or type(tape) is not Tape or not _one_dtype(before.values(), maps):
@@ -36,7 +39,7 @@ def unroll(cell: Cell, maps: Maps, x: Array, before: Mapping[str, Array], tape: 
         a = np.empty((1, shape[0], maps.width), dtype)
         program.call(_gather, Same(maps.table(dtype)), Rows(x), out=Rows(a))
     else:
-        a = tape.room("side by side", (T, shape[0], maps.width), dtype)
+        a = tape.room(f"{cell.prefix}side by side", (T, shape[0], maps.width), dtype)
         maps.from_outside(x, a)
 
     def add(product: Product, rows: Operand) -> None:
@@ -56,7 +59,7 @@ def unroll(cell: Cell, maps: Maps, x: Array, before: Mapping[str, Array], tape: 
         elif kept is not None and name not in kept:
             program.values[symbol] = program.value(value.expression)
         else:
-            rows = tape[cell.full(name)] if name in cell.states else tape.room(name, (T, *shape), dtype)
+            rows = tape[cell.full(name)] if name in cell.states else tape.room(cell.full(name), (T, *shape), dtype)
             program.values[symbol] = program.value(value.expression, out=Rows(rows))
         if kept is None or name in kept:
             recorded[name] = rows
@@ -73,6 +76,10 @@ def unroll(cell: Cell, maps: Maps, x: Array, before: Mapping[str, Array], tape: 
     for name, rows in before.items():
         setattr(prev, name, Traced(Symbol("prev", name)))
         program.values[Symbol("prev", name)] = Rows(rows)
+    if anew:
+        goes_on = Rows(~anew.starts[..., None])
+        for name in cell.states:
+            program.call(_go_on, Rows(tape.shifted(cell.full(name))), goes_on, out=Rows(before[name]))
     try:
         for product in maps.before:
             add(product, Rows(before[product.term.of]))
@@ -85,7 +92,7 @@ def unroll(cell: Cell, maps: Maps, x: Array, before: Mapping[str, Array], tape: 
         return False
     finally:
         del evaluate  # it and tap hold each other, and with them the tape, which must go when nobody else holds it
-    run(program.steps(range(T)))
+    run(program.steps(range(T)[::-1] if cell.reverse else range(T)))
     for name, rows in recorded.items():
         tape.tap_all(cell.full(name), rows)
     return True
@@ -99,10 +106,12 @@ def go_back(
     from_readout: Array,
     grads: Tape,
     after: Mapping[str, Array] | None,
-) -> tuple[Array, dict[str, Array]] | None:
-    """Taps the gradients of all nodes; returns those of the maps, (T, B, width), and of the initial states.
+    anew: Anew | None,
+) -> tuple[Array, dict[str, Array], dict[str, Array]] | None:
+    """Taps the gradients of all nodes; returns those of the maps, (T, B, width), of the initial and of fresh states.
 
-    ``after`` has by state what comes to the last step from the steps after the tape, where there are any.
+    ``after`` has by state what comes to the last step from the steps after the tape, where there are any. What a step
+    hands back is at ``[t % 2]`` while time goes either way: the step that comes next reads the other.
     """
     T, *shape = from_readout.shape
     dtype = from_readout.dtype
@@ -110,12 +119,14 @@ def go_back(
     if type(grads) is not Tape or not _one_dtype(handed_in, maps):
         return None
     program = Program(tuple(shape), dtype)
-    of_maps = grads.room("side by side", (*from_readout.shape[:2], maps.width), dtype)
+    of_maps = grads.room(f"{cell.prefix}side by side", (*from_readout.shape[:2], maps.width), dtype)
     recorded: dict[str, Array] = {}
     tapped: set[str] = set()
     carried = {name: np.zeros((2, *shape), dtype) for name in cell.states}
+    first_row, last_row = (1, (T - 1) % 2) if cell.reverse else (T % 2, 0)
     for name, rows in (after or {}).items():
-        carried[name][T % 2] = rows
+        carried[name][first_row] = rows
+    fresh = {name: np.zeros(shape, dtype) for name in (cell.states if anew else ())}
     arriving = {name: Rows(both[::-1]) for name, both in carried.items()}  # of step t + 1, as t is counted
 
     def symbol(name: str, value: Operand) -> Traced:
@@ -133,7 +144,7 @@ def go_back(
             program.values[made] = program.value(value.expression)
         else:
             is_map = name in maps.columns
-            recorded[name] = of_maps[..., maps.columns[name]] if is_map else grads.room(name, from_readout.shape, dtype)
+            recorded[name] = of_maps[..., maps.columns[name]] if is_map else grads.room(cell.full(name), from_readout.shape, dtype)
             program.values[made] = program.value(value.expression, out=Rows(recorded[name]))
         for product in (p for p in maps.within if name in p.nodes):
             of, arrived = product.term.of, _back(program, product, program.values[made])
@@ -143,7 +154,7 @@ def go_back(
         return Traced(made)
 
     first = cell.states[0]
-    total = np.empty((1, *shape), dtype) if grads.lean else grads.room(first, from_readout.shape, dtype)
+    total = np.empty((1, *shape), dtype) if grads.lean else grads.room(cell.full(first), from_readout.shape, dtype)
     node, prev, grad = Nodes(), Nodes(), Nodes()
     for handed, arrays, kind in ((node, nodes, "node"), (prev, before, "prev")):
         for name, rows in arrays.items():
@@ -161,14 +172,16 @@ def go_back(
             given = local.get(f"{name}_prev")
             direct = [] if given is None else [program.value(given.expression)]
             _hand_back(program, maps, of_maps, name, direct, Rows(carried[name]))
+            if anew:
+                program.call(_hand_to, Same(fresh[name]), Rows(anew.starts[..., None]), out=Rows(carried[name]))
     except Exception:  # as above
         return None
-    run(program.steps(reversed(range(T))))
+    run(program.steps(range(T) if cell.reverse else range(T)[::-1]))
     if not grads.lean:
         recorded[first] = total
     for name, rows in recorded.items():
         grads.tap_all(cell.full(name), rows)
-    return of_maps, {name: both[0] for name, both in carried.items()}
+    return of_maps, {name: both[last_row] for name, both in carried.items()}, fresh
 
 
 def _read_on_the_way_back(cell: Cell, maps: Maps) -> set[str]:
@@ -181,6 +194,16 @@ def _read_on_the_way_back(cell: Cell, maps: Maps) -> set[str]:
 
 def _gather(table: Array, ids: Array, out: Array) -> None:
     np.take(table, ids, axis=0, out=out, mode="clip")  # any other mode makes an array in between
+
+
+def _go_on(states: Array, where: Array, out: Array) -> None:
+    np.copyto(out, states, where=where)
+
+
+def _hand_to(fresh: Array, starts: Array, out: Array) -> None:
+    """What a step that starts anew hands back goes to the fresh state, and not to the step before."""
+    np.add(fresh, out, out=fresh, where=starts)
+    np.copyto(out, 0, where=starts)
 
 
 def _product(program: Program, product: Product, rows: Operand, width: int) -> Operand:

@@ -12,7 +12,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from manual_rnn.cell import Array, Cell, parameter_shapes
+from manual_rnn.cell import Array, Cell
+from manual_rnn.network import parameter_shapes
 
 SPECTRAL_RADIUS = 0.95
 """Of the sparse W, unless another is given."""

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from manual_rnn.cell import Array
+from manual_rnn.sequences import within
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,15 +47,21 @@ class Loss:
     """The two equations for reports, "loss" and "grad_o"."""
 
 
-def weights_for(reduction: str, T: int, B: int, dtype: npt.DTypeLike) -> Array:
-    """The weights (T, B) of a named reduction: "sum", "mean" over time and batch, or the "last" step's sum."""
-    weights: Array = np.ones((T, B), dtype)
+def weights_for(
+    reduction: str, T: int, B: int, dtype: npt.DTypeLike, lengths: Array | None = None
+) -> Array:
+    """The weights (T, B) of a named reduction: "sum", "mean" over time and batch, or the "last" step's sum.
+
+    With ``lengths`` (B,) only the steps of a sequence count, and the last is each sequence's own.
+    """
+    counted = within(lengths, T, B)
+    weights: Array = counted.astype(dtype)
     if reduction == "sum":
         return weights
     if reduction == "mean":
-        weights /= T * B
+        weights /= counted.sum()
         return weights
     if reduction == "last":
-        weights[:-1] = 0
+        weights[:-1] -= weights[1:]
         return weights
     raise ValueError(f"reduction is {reduction!r}; it is one of 'sum', 'mean' and 'last'.")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from manual_rnn import bptt, readout
+from manual_rnn import bptt, network, readout
 from manual_rnn.cell import Array, Cell
 from manual_rnn.errors import RunError
 from manual_rnn.tape import Tape
@@ -46,7 +46,7 @@ def sample_ids(
     rng: np.random.Generator,
 ) -> Iterator[int]:
     """Ids without end: what follows the ids of ``prime`` (N,), N ≥ 1, read from a state of zeros."""
-    state = bptt.zero_state(cell, params, 1)
+    state = network.zero_state(cell, params, 1)
     x = prime
     while True:
         tape = Tape(len(x))

@@ -25,6 +25,7 @@ class Tape:
         """The step that ``tap`` records; the walk through time sets it."""
         self._arrays: dict[str, Array] = {}
         self._previous: dict[str, Array] = {}
+        self._shifted: dict[str, Array] = {}
         self._room: dict[str, Array] = {} if over is None else over._room
 
     def room(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
@@ -34,11 +35,29 @@ class Tape:
             found = self._room[name] = np.empty(shape, dtype)
         return found
 
-    def reserve_state(self, name: str, initial: Array, dtype: npt.DTypeLike) -> None:
-        """Room for a state at steps 0 … T in one array, so that h(t) and h(t−1) are two views of it."""
+    def reserve_state(
+        self, name: str, initial: Array, dtype: npt.DTypeLike, *, reverse: bool = False, fresh: Array | None = None
+    ) -> None:
+        """Room for a state at the start and after each step in one array, so that h(t) and h(t−1) are two views of it.
+
+        ``reverse``: step t starts from what step t+1 gave. ``fresh`` (n,) is what steps that start anew start from;
+        with it, what the steps start from has an array of its own, which ``go_on`` fills.
+        """
         states = self.room(name, (self.T + 1, *initial.shape), dtype)
-        states[0] = initial
-        self._arrays[name], self._previous[name] = states[1:], states[:-1]
+        states[-1 if reverse else 0] = initial
+        self._arrays[name], before = (states[:-1], states[1:]) if reverse else (states[1:], states[:-1])
+        self._previous[name] = self._shifted[name] = before
+        if fresh is not None:
+            self._previous[name] = self.room(f"before {name}", before.shape, dtype)
+            self._previous[name][:] = fresh
+
+    def go_on(self, name: str, starts: Array) -> None:
+        """Has the current step start from the state of the step before, but where it starts anew, (B,)."""
+        np.copyto(self._previous[name][self.t], self._shifted[name][self.t], where=~starts[:, None])
+
+    def shifted(self, name: str) -> Array:
+        """What the step before each step gave, (T, B, n), whether it is started from or not."""
+        return self._shifted[name]
 
     def tap(self, name: str, value: Array) -> Array:
         """Records a node of the current step and returns what the step goes on with."""

@@ -9,11 +9,13 @@ from time import perf_counter
 
 import numpy as np
 
-from manual_rnn import bptt, cells, initialise
+from manual_rnn import cells, initialise
 from manual_rnn.cell import Array, Cell
 from manual_rnn.clipping import clip_by_norm
 from manual_rnn.errors import RunError
 from manual_rnn.evaluation import mean_nats
+from manual_rnn.gradients import Result, loss_and_gradients
+from manual_rnn.network import zero_state
 from manual_rnn.optimisers import OPTIMISERS, Optimiser, decay
 from manual_rnn.options import TrainingOptions
 from manual_rnn.windows import Window, Windows
@@ -56,7 +58,7 @@ class Training:
     state: dict[str, Array]
     """The hidden state that the last window ended with."""
     last: Step | None = None
-    written_over: bptt.Result | None = None
+    written_over: Result | None = None
     """The last pass, whose memory the next one takes."""
 
     @property
@@ -83,7 +85,7 @@ def start(options: TrainingOptions, n: int) -> Training:
         **options.start(),
         dtype=options.dtype,
     )
-    state = bptt.zero_state(cell, params, options.batch)
+    state = zero_state(cell, params, options.batch)
     return Training(cell, params, OPTIMISERS[options.optimizer](), state)
 
 
@@ -93,7 +95,7 @@ def one_update(training: Training, window: Window, *, lr: float, clip: float) ->
     initial = None if window.starts else training.state
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # caught by name, below
         # The mean over time and batch, so that a learning rate means the same for any window.
-        result = bptt.loss_and_gradients(
+        result = loss_and_gradients(
             training.cell, params, window.x, window.y, initial=initial, reduction="mean",
             every_node=False, over=training.written_over,
         )  # fmt: skip

@@ -23,7 +23,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from manual_rnn.cell import Affine, Array, Cell, parameter_shapes
+from manual_rnn.cell import Affine, Array, Cell
+from manual_rnn.network import parameter_shapes
 
 READOUT = {"V": "decoder.weight", "c": "decoder.bias"}
 

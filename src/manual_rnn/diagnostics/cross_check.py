@@ -21,10 +21,12 @@ import numpy as np
 import numpy.typing as npt
 
 from manual_rnn import affine
-from manual_rnn.bptt import Parameters, forward_and_backward, loss_and_gradients, zero_state
+from manual_rnn.bptt import Parameters
 from manual_rnn.cell import Array, Cell, of_input
 from manual_rnn.diagnostics.gradient_norms import log_norm, state_gradients, state_name
+from manual_rnn.gradients import forward_and_backward, loss_and_gradients
 from manual_rnn.loss import weights_for
+from manual_rnn.network import zero_state
 from manual_rnn.tape import Tape
 
 Oracle = Callable[[Sequence[Mapping[str, Any]]], Sequence[tuple[Mapping[str, Array], Mapping[str, Array]]]]

@@ -21,8 +21,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from manual_rnn.bptt import Parameters, Result, loss_and_gradients
+from manual_rnn.bptt import Parameters
 from manual_rnn.cell import Array, Cell
+from manual_rnn.gradients import Result, loss_and_gradients
 
 
 @dataclass(frozen=True, kw_only=True)

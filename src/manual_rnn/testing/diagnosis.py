@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from manual_rnn.bptt import forward_and_backward
 from manual_rnn.cell import Cell
+from manual_rnn.gradients import forward_and_backward
 from manual_rnn.tape import Tape
 from manual_rnn.testing.arbitration import Arbitration, arbitrate
 from manual_rnn.testing.families import build

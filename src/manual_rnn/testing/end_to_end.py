@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from manual_rnn.bptt import forward_and_backward
 from manual_rnn.cell import Array, Cell
+from manual_rnn.gradients import forward_and_backward
 from manual_rnn.tape import Tape
 from manual_rnn.testing.local import Manual, bound_for, run
 from manual_rnn.testing.problem import Answer, Case, leading_axes

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from manual_rnn import losses
-from manual_rnn.cell import Array, Cell, parameter_shapes
+from manual_rnn.cell import Array, Cell
+from manual_rnn.network import parameter_shapes
 from manual_rnn.testing.problem import Case, Sizes, Spec
 
 

@@ -15,8 +15,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from manual_rnn.bptt import forward_and_backward
 from manual_rnn.cell import Cell
+from manual_rnn.gradients import forward_and_backward
 from manual_rnn.tape import Tape
 from manual_rnn.testing.families import build
 from manual_rnn.testing.local import ForcedTape, Manual, run

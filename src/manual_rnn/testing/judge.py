@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from manual_rnn.bptt import forward_and_backward
 from manual_rnn.cell import Cell
 from manual_rnn.errors import said_by
+from manual_rnn.gradients import forward_and_backward
 from manual_rnn.testing.diagnosis import diagnose
 from manual_rnn.testing.end_to_end import BlockCheck, end_to_end_verdict
 from manual_rnn.testing.families import build
@@ -52,7 +52,7 @@ def verify(
         examples: how many cases; each family gets its even share.
         seed: the same seed draws the same cases.
         loss: the name of one of :mod:`manual_rnn.losses`; the problems that the oracle gets say which.
-        manual: the pass through time to be judged, with the signature of ``bptt.forward_and_backward``; it records
+        manual: the pass through time to be judged, with the signature of ``gradients.forward_and_backward``; it records
             every node by ``tap`` and goes on with what that returns. It is told of a loss that is not the softmax.
         progress: called with the number of cases judged since the last call.
 

@@ -19,14 +19,14 @@ from typing import Any
 
 import numpy as np
 
-from manual_rnn.bptt import forward_and_backward
 from manual_rnn.cell import Array, Cell, Nodes
+from manual_rnn.gradients import forward_and_backward
 from manual_rnn.tape import Tape
 from manual_rnn.testing.problem import Answer, Case
 from manual_rnn.testing.scales import Scales, previous_states
 
 Manual = Callable[..., Any]
-"""A pass that records on the tapes it is handed, with the signature of ``bptt.forward_and_backward``."""
+"""A pass that records on the tapes it is handed, with the signature of ``gradients.forward_and_backward``."""
 
 
 def run(manual: Manual, cell: Cell, case: Case, tape: Tape, grads: Tape) -> None:
@@ -53,8 +53,11 @@ class ForcedTape(Tape):
         self._previous = {name: _read_only(array) for name, array in previous.items()}
         self.computed: dict[str, Array] = {}
 
-    def reserve_state(self, name: str, initial: Array, dtype: Any) -> None:
+    def reserve_state(self, name: str, initial: Array, dtype: Any, **options: Any) -> None:
         """Nothing to reserve: the states are the reference's."""
+
+    def go_on(self, name: str, starts: Array) -> None:
+        """What a step starts from is the reference's too."""
 
     def tap(self, name: str, value: Array) -> Array:
         if name not in self._nodes:

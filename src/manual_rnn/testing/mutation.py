@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -184,8 +185,8 @@ class Planting:
 class BlankTape(Tape):
     """A tape on which what has not been computed yet is not a number."""
 
-    def reserve_state(self, name: str, initial: Array, dtype: npt.DTypeLike) -> None:
-        super().reserve_state(name, initial, dtype)
+    def reserve_state(self, name: str, initial: Array, dtype: npt.DTypeLike, **options: Any) -> None:
+        super().reserve_state(name, initial, dtype, **options)
         self._arrays[name][:] = np.nan
 
     def tap(self, name: str, value: Array) -> Array:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from manual_rnn import affine, losses
-from manual_rnn.cell import Array, Cell, parameter_shapes
+from manual_rnn.cell import Array, Cell
+from manual_rnn.network import parameter_shapes
 
 Answer = tuple[Mapping[str, Array], Mapping[str, Array]]
 """The nodes by name, (T, B, n) each, and the gradients of nodes, parameters, initial states ("h0") and x."""

@@ -12,8 +12,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from manual_rnn.bptt import forward_and_backward
 from manual_rnn.cell import Array, Cell, Nodes, Tap
+from manual_rnn.gradients import forward_and_backward
 from manual_rnn.tape import Tape
 from manual_rnn.testing.local import run
 from manual_rnn.testing.problem import Case

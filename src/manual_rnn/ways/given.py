@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from manual_rnn import readout
-from manual_rnn.bptt import zero_state
 from manual_rnn.cell import Array, Cell, of_input
 from manual_rnn.check import check_problem
 from manual_rnn.loss import weights_for
 from manual_rnn.losses import softmax
+from manual_rnn.network import zero_state
 from manual_rnn.tape import Tape
 
 

@@ -12,8 +12,8 @@ from itertools import chain
 
 import numpy as np
 
-from manual_rnn.bptt import forward_and_backward
 from manual_rnn.cell import Array, Cell
+from manual_rnn.gradients import forward_and_backward
 from manual_rnn.testing import losses
 from manual_rnn.testing.families import build
 from manual_rnn.testing.local import ForcedTape, Manual, run

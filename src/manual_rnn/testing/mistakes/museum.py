@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from manual_rnn.cell import Affine, Cell, parameter_shapes
+from manual_rnn.cell import Affine, Cell
+from manual_rnn.network import parameter_shapes
 from manual_rnn.testing.losses.softmax import unshifted
 from manual_rnn.testing.mistakes.changes import (
     at_each_step,

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from manual_rnn.bptt import forward_and_backward
-from manual_rnn.cell import Array, Cell, Nodes, widths
+from manual_rnn.cell import Array, Cell, Nodes
+from manual_rnn.gradients import forward_and_backward
+from manual_rnn.network import widths
 from manual_rnn.tape import Tape
 from manual_rnn.testing.local import Manual
 from manual_rnn.testing.mistakes.formula import Formula
@@ -44,7 +45,7 @@ def as_change(formula: Formula) -> Change:
 
 
 def planted(mistake: Mistake) -> Manual:
-    """A pass through time like ``bptt.forward_and_backward``, with this mistake in it."""
+    """A pass through time like ``gradients.forward_and_backward``, with this mistake in it."""
 
     def manual(
         cell: Cell,
@@ -104,8 +105,8 @@ class PlantedTape(Tape):
             wrong = change(self._known, value, t)
         return wrong.astype(value.dtype) if wrong.shape == value.shape else np.full_like(value, np.nan)
 
-    def reserve_state(self, name: str, initial: Array, dtype: Any) -> None:
-        self._tape.reserve_state(name, initial, dtype)
+    def reserve_state(self, name: str, initial: Array, dtype: Any, **options: Any) -> None:
+        self._tape.reserve_state(name, initial, dtype, **options)
 
     def at(self, t: int) -> Nodes:
         return self._tape.at(t)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from manual_rnn.bptt import forward_and_backward, go_back, unroll
+from manual_rnn.bptt import go_back, unroll
 from manual_rnn.cell import Array, Cell
+from manual_rnn.gradients import forward_and_backward
 from manual_rnn.tape import Tape
 from manual_rnn.testing.mistakes.planting import Mistake, PlantedTape
 from manual_rnn.testing.mistakes.terms import Quantities
@@ -25,8 +27,8 @@ class RoomyTape(Tape):
         super().__init__(like.T)
         self._arrays = {name: np.zeros_like(like[name]) for name in like}
 
-    def reserve_state(self, name: str, initial: Array, dtype: npt.DTypeLike) -> None:
-        super().reserve_state(name, initial, dtype)
+    def reserve_state(self, name: str, initial: Array, dtype: npt.DTypeLike, **options: Any) -> None:
+        super().reserve_state(name, initial, dtype, **options)
         self._arrays[name][:] = 0
 
 

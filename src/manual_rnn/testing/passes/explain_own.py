@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from manual_rnn import cells
-from manual_rnn.cell import Cell, parameter_shapes
+from manual_rnn.cell import Cell
+from manual_rnn.network import parameter_shapes
 from manual_rnn.testing.mistakes.replay import Replay
 from manual_rnn.testing.passes.blocks import blocks
 from manual_rnn.testing.passes.calling import UserFailure

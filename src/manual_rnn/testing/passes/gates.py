@@ -14,7 +14,7 @@ import numpy as np
 
 from manual_rnn import cells
 from manual_rnn.activations import sigmoid
-from manual_rnn.cell import Array, Cell, Nodes, Tap, parameter_shapes
+from manual_rnn.cell import Array, Cell, Nodes, Tap
 from manual_rnn.expression import (
     Call,
     Equations,
@@ -25,6 +25,7 @@ from manual_rnn.expression import (
     evaluate,
     forward_equations,
 )
+from manual_rnn.network import parameter_shapes
 from manual_rnn.testing.mistakes.replay import Replay
 from manual_rnn.testing.mistakes.spoken import recognised
 from manual_rnn.testing.oracles.estimate import Estimate

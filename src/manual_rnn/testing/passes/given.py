@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from manual_rnn.cell import Array, Cell, of_input, parameter_shapes
+from manual_rnn.cell import Array, Cell, of_input
+from manual_rnn.network import parameter_shapes
 from manual_rnn.testing.passes.commuting import is_linear, order_shows
 from manual_rnn.testing.passes.lengths import mask_of, weights_of
 from manual_rnn.testing.passes.regimes import Drawn

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from manual_rnn.cell import Cell, parameter_shapes
+from manual_rnn.cell import Cell
+from manual_rnn.network import parameter_shapes
 from manual_rnn.testing.passes.layout import STATES, UPSTREAM
 from manual_rnn.testing.passes.lengths import RAGGED
 from manual_rnn.testing.passes.target import Target

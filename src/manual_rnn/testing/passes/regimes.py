@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from manual_rnn.cell import Array, Cell, parameter_shapes
+from manual_rnn.cell import Array, Cell
+from manual_rnn.network import parameter_shapes
 from manual_rnn.testing.passes.lengths import draw_lengths, mask_of, weights_of
 from manual_rnn.testing.passes.target import Target
 from manual_rnn.testing.problem import Case, Sizes, Spec

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from manual_rnn.cell import parameter_shapes
+from manual_rnn.network import parameter_shapes
 from manual_rnn.testing.passes.layout import STATES, Layout
 from manual_rnn.testing.passes.target import ForwardOracle, Target
 from manual_rnn.testing.passes.truth import cell_of
