@@ -143,8 +143,9 @@ def go_back(
         if grads.lean and name not in maps.columns:
             program.values[made] = program.value(value.expression)
         else:
-            is_map = name in maps.columns
-            recorded[name] = of_maps[..., maps.columns[name]] if is_map else grads.room(cell.full(name), from_readout.shape, dtype)
+            mine = name in maps.columns
+            rows = of_maps[..., maps.columns[name]] if mine else grads.room(cell.full(name), from_readout.shape, dtype)
+            recorded[name] = rows
             program.values[made] = program.value(value.expression, out=Rows(recorded[name]))
         for product in (p for p in maps.within if name in p.nodes):
             of, arrived = product.term.of, _back(program, product, program.values[made])
