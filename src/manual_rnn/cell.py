@@ -181,20 +181,25 @@ class Cell:
 
         Its code goes on with its own names; the parameters' names in its maps are the network's.
         """
+        return replace(self._renamed(lambda name: f"{prefix}{name}"), prefix=prefix, reverse=reverse)
 
-        def named(name: str | None) -> str | None:
-            return None if name is None else f"{prefix}{name}"
+    def alone(self) -> Cell:
+        """The cell by itself, as it was before it was placed in a network."""
+        return replace(self._renamed(lambda name: name.removeprefix(self.prefix)), prefix="", reverse=False)
+
+    def _renamed(self, named: Callable[[str], str]) -> Cell:
+        def renamed(name: str | None) -> str | None:
+            return None if name is None else named(name)
 
         maps = tuple(
             replace(
-                m, W=named(m.W), U=named(m.U), b=named(m.b),
-                more=tuple(replace(term, weight=f"{prefix}{term.weight}") for term in m.more),
+                m, W=renamed(m.W), U=renamed(m.U), b=renamed(m.b),
+                more=tuple(replace(term, weight=named(term.weight)) for term in m.more),
             )
             for m in self.maps
         )  # fmt: skip
-        weights = tuple(replace(w, name=f"{prefix}{w.name}", of=f"{prefix}{w.of}") for w in self.weights)
-        keep, write = named(self.keep), named(self.write)
-        return replace(self, maps=maps, weights=weights, keep=keep, write=write, prefix=prefix, reverse=reverse)
+        weights = tuple(replace(w, name=named(w.name), of=named(w.of)) for w in self.weights)
+        return replace(self, maps=maps, weights=weights, keep=renamed(self.keep), write=renamed(self.write))
 
     def initial_name(self, state: str) -> str:
         """The name of ∇(initial state), (B, n_hidden), among a network's gradients: ``h0``."""

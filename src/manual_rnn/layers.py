@@ -72,7 +72,7 @@ def down(
             if inputs or k:
                 below.append(_masked(cell, grads[f"{cell.prefix}x"], masks))
         from_above = sum(below[1:], start=below[0]) if below else from_above
-    if inputs and "x" not in grads:
+    if inputs and all(cell.prefix for cell in network.layers[0]):
         grads.tap_all("x", from_above)  # (B9) of all that see the network's input
 
 

@@ -12,16 +12,22 @@ import jax.numpy as jnp
 import numpy as np
 
 from reference import cells, losses
-from reference.network import Loss, all_states, full_name, run_batch, weights_of
+from reference.network import Loss, Network, all_states, run_batch, stack
 
 Step = Callable[..., Any]
 Problem = Mapping[str, Any]
 """``params`` and ``initial`` by name, ``x`` (T, B, n_in), ``y`` (T, B), ``weights`` (T, B): NumPy arrays.
 
 With ``loss``, the name of a function in :mod:`reference.losses`, y is what that loss takes; without, it is the softmax.
+With ``begins`` (T + 1, B) of bool, sequences begin in front of these steps (row T: behind the last), from zeros or what
+is learned; with ``masks``, by the name of a layer's input (``layer2.x``) what it is multiplied with, (T, B, n).
 """
 Answer = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
-"""The nodes by name, (T, B, n) each, and the gradients of nodes, parameters, initial states ("h0") and x."""
+"""The nodes by name, (T, B, n) each, and the gradients of nodes, parameters, initial states ("h0") and x.
+
+In a network of several, what a step names begins with its place, ``layer1.`` or ``layer1_reverse.``; ``layer2.x`` is
+the input of a layer above the first, and ``layer1.x`` among the gradients the first layer's part of x.
+"""
 
 CASES_A_CALL = 8
 """Problems of one shape go through one compiled call in blocks of this size, which divides the cost of a call."""
@@ -32,8 +38,12 @@ class Autodiff:
     """The oracle: what :func:`autodiff` returns."""
 
     name: str
-    step: Step
-    readout_of: str = "h"
+    network: Network
+
+    @property
+    def step(self) -> Step:
+        """The one step of which the layers are made."""
+        return self.network.places[0].step
 
     @property
     def source(self) -> str:
@@ -44,7 +54,8 @@ class Autodiff:
         """The nodes and gradients of problems of one shape, dtype and loss.
 
         A problem with ``upstream`` (T, B, n_hidden) has the loss ⟨upstream, h⟩ in place of readout and softmax; its
-        answer has gradients only. ``upstream`` by the names of states has a product for each: {"h": …, "c": …}.
+        answer has gradients only. ``upstream`` by the names of states has a product for each: {"h": …, "c": …}. Such
+        a problem has neither begins nor masks.
         """
         if not problems:
             return []
@@ -60,23 +71,35 @@ class Autodiff:
                 padded = block + block[:1] * (size - len(block))
                 stacked = jax.tree.map(lambda *arrays: np.stack(arrays), *padded)
                 linear = "upstream" in problems[0]
-                nodes, grads = jax.device_get(_compiled(self.step, self.readout_of, loss, linear)(stacked))
+                nodes, grads = jax.device_get(_compiled(self.network, loss, linear)(stacked))
                 answers += [(_of_case(nodes, i), _of_case(grads, i)) for i in range(len(block))]
         return answers
 
 
-def autodiff(cell: str | Step, *, readout_of: str = "h") -> Autodiff:
+def autodiff(
+    cell: str | Step,
+    *,
+    readout_of: str = "h",
+    layers: int = 1,
+    bidirectional: bool = False,
+    learned_initial: bool = False,
+) -> Autodiff:
     """The oracle: a function from problems of one shape and dtype to their nodes and gradients.
 
     ``cell`` is the name of a function in :mod:`reference.cells`, or a step of one's own like those there;
-    ``readout_of`` is the name of the state that the logits are made of.
+    ``readout_of`` is the name of the state that the logits are made of, and the layer above sees. ``layers`` of the
+    step lie one above the other, with one for each direction of time where they are ``bidirectional``; with
+    ``learned_initial``, what a sequence starts from is the parameters ``initial_h`` and so on.
     Float64 is switched on for the length of a call only; the process's JAX configuration stays as it is.
 
     Raises:
         ValueError: no step has this name; when called, an array is of a dtype that JAX does not have (longdouble).
     """
     name = cell if isinstance(cell, str) else getattr(cell, "__name__", "a step of your own")
-    return Autodiff(name, find_step(cell), readout_of)
+    network = stack(
+        find_step(cell), readout_of, layers=layers, bidirectional=bidirectional, learned_initial=learned_initial
+    )
+    return Autodiff(name, network)
 
 
 def find_step(cell: str | Step) -> Step:
@@ -115,60 +138,46 @@ def _of_case(stacked: Mapping[str, Any], i: int) -> dict[str, np.ndarray]:
 
 
 @lru_cache(maxsize=2)  # compiled code is never small: a process that judges fifty cells must let go of it
-def _compiled(step: Step, readout_of: str, loss: Loss, linear: bool) -> Callable[[Problem], Any]:
-    linear_answer = partial(gradients_from_upstream, step, readout_of)
-    answer = linear_answer if linear else partial(nodes_and_gradients, step, readout_of, loss)
+def _compiled(network: Network, loss: Loss, linear: bool) -> Callable[[Problem], Any]:
+    answer = partial(gradients_from_upstream, network) if linear else partial(nodes_and_gradients, network, loss)
     return jax.jit(jax.vmap(answer), compiler_options=NO_FUSION)
 
 
-def nodes_and_gradients(
-    step: Step, readout_of: str, loss: Loss, problem: Problem
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def nodes_and_gradients(network: Network, loss: Loss, problem: Problem) -> tuple[dict[str, Any], dict[str, Any]]:
     """The nodes of one problem, and the gradient of its loss with respect to each of them and to each argument."""
-    total = partial(loss_of, step, readout_of, loss, y=problem["y"], weights=problem["weights"])
-    arguments = (problem["params"], problem["initial"], problem["x"], zeros_for(step, problem))
+    total = partial(run_batch, network, loss, **fixed_in(problem))
+    arguments = (problem["params"], problem["initial"], problem["x"], zeros_for(network, loss, problem))
     grads, nodes = jax.grad(total, argnums=(0, 1, 2, 3), has_aux=True)(*arguments)
     params, initial, x, of_nodes = grads
     return nodes, {**params, **of_nodes, **{f"{name}0": g for name, g in initial.items()}, "x": x}
 
 
-def gradients_from_upstream(
-    step: Step, readout_of: str, problem: Problem
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def gradients_from_upstream(network: Network, problem: Problem) -> tuple[dict[str, Any], dict[str, Any]]:
     """No nodes, and the gradient of ⟨upstream, h⟩, summed over the states that have one, for each argument."""
     upstream = problem["upstream"]
-    above = upstream if isinstance(upstream, Mapping) else {readout_of: upstream}
+    (above,) = network.layers[-1]
+    by_state = upstream if isinstance(upstream, Mapping) else {f"{above.prefix}{above.shows}": upstream}
 
     def loss(params: Any, initial: Any, x: Any) -> Any:
-        states = all_states(step, params, initial, x)
-        return sum(jnp.sum(grad * states[name]) for name, grad in above.items())
+        states = all_states(network, params, initial, x)
+        return sum(jnp.sum(grad * states[name]) for name, grad in by_state.items())
 
     params, initial, x = jax.grad(loss, argnums=(0, 1, 2))(problem["params"], problem["initial"], problem["x"])
     return {}, {**params, **{f"{name}0": g for name, g in initial.items()}, "x": x}
 
 
-def loss_of(
-    step: Step, readout_of: str, loss: Loss, params: Any, initial: Any, x: Any, zeros: Any, *, y: Any, weights: Any
-) -> Any:
-    """The loss as a function of what is differentiated, and the nodes beside it."""
-    return run_batch(step, readout_of, loss, params, initial, x, y, weights, zeros)
+def fixed_in(problem: Problem) -> dict[str, Any]:
+    """What of a problem nothing is differentiated by."""
+    return {name: problem[name] for name in ("y", "weights", "begins", "masks") if name in problem}
 
 
-def zeros_for(step: Step, problem: Problem) -> dict[str, Any]:
-    """A zero for every node of the step and for the logits, (T, B, n) each, and for every weight that is made.
+def zeros_for(network: Network, loss: Loss, problem: Problem) -> dict[str, Any]:
+    """A zero for every node, of its shape, and for what each step of the first layer sees of x.
 
-    The step is run on shapes alone.
+    The network is run on shapes alone.
     """
-    T, B = problem["y"].shape[:2]
-    dtype = problem["x"].dtype
-    nodes: dict[str, Any] = {"o": problem["params"]["c"]}
-
-    def tap(name: str, value: Any) -> Any:
-        nodes[full_name(name)] = value
-        return value
-
-    first = {name: state[0] for name, state in problem["initial"].items()}
-    made = jax.eval_shape(lambda p: weights_of(step, p), problem["params"])
-    jax.eval_shape(lambda p, h, x: step(p, h, x, tap), {**problem["params"], **made}, first, problem["x"][0, 0])
-    of_steps = {name: jnp.zeros((T, B, *node.shape), dtype) for name, node in nodes.items()}
-    return {**of_steps, **{name: jnp.zeros(W.shape, dtype) for name, W in made.items()}}
+    run = partial(run_batch, network, loss, zeros={}, **fixed_in(problem))
+    _, nodes = jax.eval_shape(run, problem["params"], problem["initial"], problem["x"])
+    inputs = {f"{place.prefix}x": problem["x"] for place in network.layers[0]}
+    of_nodes = {name: node for name, node in nodes.items() if name != "loss"}
+    return {name: jnp.zeros(like.shape, like.dtype) for name, like in {**of_nodes, **inputs}.items()}

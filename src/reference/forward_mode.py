@@ -14,25 +14,25 @@ from typing import Any
 import jax
 import numpy as np
 
-from reference.autodiff import Problem, Step, arrays_of, find_step, loss_in, loss_of, zeros_for
-from reference.network import Loss
+from reference.autodiff import Problem, Step, arrays_of, autodiff, fixed_in, loss_in
+from reference.network import Loss, Network, run_batch
 
 Direction = Mapping[str, np.ndarray]
 """An array for each variable that moves, by the name of its gradient: parameters, "h0", "x"."""
 
 
 def forward_mode(
-    cell: str | Step, *, readout_of: str = "h"
+    cell: str | Step, **options: Any
 ) -> Callable[[Problem, Sequence[Direction]], np.ndarray]:
     """The derivative of a problem's loss along each of some directions: ⟨gradient, direction⟩, one each.
 
-    ``cell`` is the name of a function in :mod:`reference.cells`, or a step of one's own like those there.
+    ``cell`` and the options are those of :func:`reference.autodiff`.
 
     Raises:
         ValueError: no step has this name, an array is of a dtype that JAX does not have (longdouble), or a
             direction has a name that is no variable of the problem.
     """
-    step = find_step(cell)
+    network = autodiff(cell, **options).network
 
     def oracle(problem: Problem, directions: Sequence[Direction]) -> np.ndarray:
         dtype = np.asarray(problem["x"]).dtype
@@ -43,7 +43,7 @@ def forward_mode(
         tangents = [_tangent(problem, direction) for direction in directions]
         with jax.enable_x64(True):
             stacked = jax.tree.map(lambda *arrays: np.stack(arrays), *tangents)
-            return np.asarray(_compiled(step, readout_of, loss_in(problem))(arrays_of(problem), stacked))
+            return np.asarray(_compiled(network, loss_in(problem))(arrays_of(problem), stacked))
 
     return oracle
 
@@ -61,10 +61,11 @@ def _tangent(problem: Problem, direction: Direction) -> tuple[Any, Any, Any]:
 
 
 @cache
-def _compiled(step: Step, readout_of: str, loss: Loss) -> Callable[[Problem, Any], Any]:
+def _compiled(network: Network, loss: Loss) -> Callable[[Problem, Any], Any]:
     def along(problem: Problem, tangent: Any) -> Any:
-        fixed = {name: problem[name] for name in ("y", "weights")} | {"zeros": zeros_for(step, problem)}
-        at = (problem["params"], problem["initial"], problem["x"])
-        return jax.jvp(lambda *arguments: loss_of(step, readout_of, loss, *arguments, **fixed)[0], at, tangent)[1]
+        def total(params: Any, initial: Any, x: Any) -> Any:
+            return run_batch(network, loss, params, initial, x, {}, **fixed_in(problem))[0]
+
+        return jax.jvp(total, (problem["params"], problem["initial"], problem["x"]), tangent)[1]
 
     return jax.jit(jax.vmap(along, in_axes=(None, 0)))

@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from reference.autodiff import Autodiff, Problem, Step, arrays_of, loss_in, loss_of, zeros_for
-from reference.network import Loss, hidden_states
+from reference.autodiff import Autodiff, Problem, arrays_of, fixed_in, loss_in
+from reference.network import Loss, Network, all_states, run_batch
 
 
 def hessian_vector(oracle: Autodiff) -> Callable[[Problem, Mapping[str, np.ndarray]], dict[str, np.ndarray]]:
@@ -24,7 +24,7 @@ def hessian_vector(oracle: Autodiff) -> Callable[[Problem, Mapping[str, np.ndarr
     def along(problem: Problem, direction: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         initial = {name: direction[f"{name}0"] for name in problem["initial"]}
         tangent = ({name: direction[name] for name in problem["params"]}, initial, direction["x"])
-        compiled = _compiled(oracle.step, oracle.readout_of, loss_in(problem))
+        compiled = _compiled(oracle.network, loss_in(problem))
         with jax.enable_x64(True):
             params, states, x = jax.device_get(compiled(arrays_of(problem), tangent))
         return {**params, **{f"{name}0": array for name, array in states.items()}, "x": x}
@@ -33,13 +33,14 @@ def hessian_vector(oracle: Autodiff) -> Callable[[Problem, Mapping[str, np.ndarr
 
 
 @cache
-def _compiled(step: Step, readout_of: str, loss: Loss) -> Callable[[Problem, Any], Any]:
+def _compiled(network: Network, loss: Loss) -> Callable[[Problem, Any], Any]:
     def along(problem: Problem, tangent: Any) -> Any:
         def total(params: Any, initial: Any, x: Any) -> Any:
             if "upstream" in problem:
-                return jnp.sum(problem["upstream"] * hidden_states(step, readout_of, params, initial, x))
-            fixed = {"y": problem["y"], "weights": problem["weights"]}
-            return loss_of(step, readout_of, loss, params, initial, x, zeros_for(step, problem), **fixed)[0]
+                (above,) = network.layers[-1]
+                states = all_states(network, params, initial, x)
+                return jnp.sum(problem["upstream"] * states[f"{above.prefix}{above.shows}"])
+            return run_batch(network, loss, params, initial, x, {}, **fixed_in(problem))[0]
 
         at = (problem["params"], problem["initial"], problem["x"])
         return jax.jvp(jax.grad(total, argnums=(0, 1, 2)), at, tangent)[1]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from manual_rnn import affine, losses
 from manual_rnn.cell import Array, Cell
-from manual_rnn.network import parameter_shapes
+from manual_rnn.network import Network, parameter_shapes
 
 Answer = tuple[Mapping[str, Array], Mapping[str, Array]]
 """The nodes by name, (T, B, n) each, and the gradients of nodes, parameters, initial states ("h0") and x."""
@@ -44,10 +44,14 @@ class Spec:
     severity: int
     """How far into its family's range the case goes, in per cent: the exponent of a vanished gradient, say."""
     loss: str = "softmax"
+    resets: bool = False
+    """Whether sequences begin in mid-array, and have lengths of their own."""
+    dropout: bool = False
+    """Whether the inputs of the layers above the first are masked."""
 
     def as_dict(self) -> dict[str, Any]:
-        """All but the loss, which is the same for all cases that are judged together."""
-        return {name: value for name, value in asdict(self).items() if name != "loss"}
+        """All but what is the same for all cases that are judged together: the loss, resets, dropout."""
+        return {name: value for name, value in asdict(self).items() if name not in ("loss", "resets", "dropout")}
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,10 @@ class Case:
     x: Array
     y: Array
     weights: Array
+    begins: Array | None = None
+    """Where sequences begin, (T + 1, B) of bool (:mod:`manual_rnn.sequences`); None: nowhere in the array."""
+    masks: Mapping[str, Array] = field(default_factory=dict)
+    """By the name of a layer's input, ``layer2.x``, what it is multiplied with, (T, B, n)."""
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -73,30 +81,34 @@ class Case:
         n_in = self.spec.sizes.n_in
         x = np.eye(n_in, dtype=self.dtype)[self.x] if affine.is_tokens(self.x) else self.x
         rest = {"x": x, "y": self.y, "weights": self.weights, "loss": self.spec.loss}
+        rest |= {} if self.begins is None else {"begins": self.begins}
+        rest |= {"masks": dict(self.masks)} if self.masks else {}
         return {"params": dict(self.params), "initial": dict(self.initial), **rest}
 
     def astype(self, dtype: Any) -> Case:
         """The same numbers in another dtype."""
-        return Case(
-            self.spec,
-            {n: a.astype(dtype) for n, a in self.params.items()},
-            {n: a.astype(dtype) for n, a in self.initial.items()},
-            self.x if affine.is_tokens(self.x) else self.x.astype(dtype),
-            self.y if losses.get(self.spec.loss).targets.ids else self.y.astype(dtype),
-            self.weights.astype(dtype),
+        return replace(
+            self,
+            params={n: a.astype(dtype) for n, a in self.params.items()},
+            initial={n: a.astype(dtype) for n, a in self.initial.items()},
+            x=self.x if affine.is_tokens(self.x) else self.x.astype(dtype),
+            y=self.y if losses.get(self.spec.loss).targets.ids else self.y.astype(dtype),
+            weights=self.weights.astype(dtype),
+            masks={n: a.astype(dtype) for n, a in self.masks.items()},
         )
 
 
-def leading_axes(cell: Cell, equation: str) -> int:
+def leading_axes(model: Cell | Network, equation: str) -> int:
     """How many axes of an equation's array stand for time and batch.
 
     Two for whatever is there at every step, (T, B, ...); one for the gradient of an initial state, (B, n); none for
     that of a parameter.
     """
+    network = Network.of(model)
     variable = equation.removeprefix("grad_")
-    made = {w.name for w in cell.weights}
+    made = {w.name for cell in network.cells for w in cell.weights}
     if variable == equation:
         return 0 if variable in made else 2
-    if variable in made or variable in parameter_shapes(cell, n_in=1, n_hidden=1, n_out=1):
+    if variable in made or variable in parameter_shapes(network, n_in=1, n_hidden=1, n_out=1):
         return 0
-    return 1 if variable in {f"{state}0" for state in cell.states} else 2
+    return 1 if variable in {f"{state}0" for state in network.states} else 2
