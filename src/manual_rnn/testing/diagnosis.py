@@ -8,12 +8,14 @@ import numpy as np
 
 from manual_rnn.cell import Cell
 from manual_rnn.gradients import forward_and_backward
+from manual_rnn.network import Network
 from manual_rnn.tape import Tape
 from manual_rnn.testing.arbitration import Arbitration, arbitrate
 from manual_rnn.testing.families import build
 from manual_rnn.testing.local import Manual, run
 from manual_rnn.testing.mistakes.explain import explain, observe, shows
 from manual_rnn.testing.mistakes.formula import Formula
+from manual_rnn.testing.mistakes.of_cell import cell_of, own_equation
 from manual_rnn.testing.oracles.complex_step import complex_step
 from manual_rnn.testing.oracles.estimate import Estimate
 from manual_rnn.testing.oracles.finite_differences import finite_differences
@@ -21,29 +23,38 @@ from manual_rnn.testing.problem import Case, Oracle
 from manual_rnn.testing.report import EquationReport, Report
 from manual_rnn.testing.tally import Tally
 
+WITNESSED = 1000
+"""The parameters of a case that the witnesses are asked about: they run the forward pass a dozen times for each."""
 
-def diagnose(cell: Cell, oracle: Oracle, tally: Tally, *, manual: Manual = forward_and_backward) -> list[str]:
+
+def diagnose(
+    model: Cell | Network, oracle: Oracle, tally: Tally, *, manual: Manual = forward_and_backward
+) -> list[str]:
     """Sentences on a tally that does not agree; none for one that does."""
     report = tally.report()
     if tally.smallest_failure is None:
         return []
-    sentences = _what_is_wrong(report) + _which_mistakes(cell, oracle, report, manual, tally.loss)
+    sentences = _what_is_wrong(report) + _which_mistakes(Network.of(model), oracle, report, manual, tally.loss)
     if all(equation.local_agree for equation in report.equations if not equation.name.startswith("grad_")):
-        sentences.append(_who_stands_alone(witnesses(cell, oracle, build(cell, tally.smallest_failure), manual=manual)))
+        case = build(model, tally.smallest_failure)
+        if sum(array.size for array in case.params.values()) <= WITNESSED:
+            sentences.append(_who_stands_alone(witnesses(model, oracle, case, manual=manual)))
     else:
         sentences.append("The forward pass differs: until it agrees, the gradients are those of another function.")
     return sentences
 
 
-def witnesses(cell: Cell, oracle: Oracle, case: Case, *, manual: Manual = forward_and_backward) -> Arbitration:
+def witnesses(
+    model: Cell | Network, oracle: Oracle, case: Case, *, manual: Manual = forward_and_backward
+) -> Arbitration:
     """Sets manual, autodiff, finite differences and the complex step against each other on one case."""
     tape, grads = Tape(case.spec.sizes.T), Tape(case.spec.sizes.T)
     with np.errstate(all="ignore"):
-        run(manual, cell, case, tape, grads)
+        run(manual, model, case, tape, grads)
     ((_, autodiff),) = oracle([case.for_oracle()])
     independent: dict[str, dict[str, Estimate]] = {
-        "finite differences": finite_differences(cell, case),
-        "complex step": complex_step(cell, case),
+        "finite differences": finite_differences(model, case),
+        "complex step": complex_step(model, case),
     }
     names = list(independent["finite differences"])
     return arbitrate(
@@ -69,22 +80,43 @@ def _what_is_wrong(report: Report) -> list[str]:
     return sentences
 
 
-def _which_mistakes(cell: Cell, oracle: Oracle, report: Report, manual: Manual, loss: str) -> list[str]:
+def _which_mistakes(network: Network, oracle: Oracle, report: Report, manual: Manual, loss: str) -> list[str]:
     wrong = [equation for equation in report.equations if not equation.local_agree]
-    explained: dict[str, Formula | None] = {}
-    observed = observe(cell, oracle, manual=manual, loss=loss) if wrong else {}
+    places = {equation.name: cell for equation in wrong if (cell := cell_of(network, equation.name))}
+    observed = observe(network, oracle, manual=manual, loss=loss) if places else {}
+    found: dict[str, None] = {}
+    unexplained: list[str] = []
     for equation in wrong:
+        if (cell := places.get(equation.name)) is None:
+            continue
         seen = observed[equation.name]
         if not shows(seen) and equation.worst:  # an overflow, say: ordinary cases do not have it
             family = equation.worst.spec.family
-            seen = observe(cell, oracle, manual=manual, family=family, loss=loss)[equation.name]
-        explained[equation.name] = explain(cell, equation.name, seen)
-    sentences = dict.fromkeys(formula.sentence for formula in explained.values() if formula)
-    found = [f"Your{sentence[4:]}" if sentence.startswith("your ") else sentence for sentence in sentences]
-    unexplained = [name for name, formula in explained.items() if not formula]
+            seen = observe(network, oracle, manual=manual, family=family, loss=loss)[equation.name]
+        formula = explain(cell.alone(), own_equation(cell, equation.name), seen)
+        if formula:
+            found[_said_of(cell, formula)] = None
+        else:
+            unexplained.append(equation.name)
+    sentences = list(found)
     if unexplained:
-        found.append(f"No single mistake that is known here gives the numbers of {_list(unexplained)}.")
-    return found
+        sentences.append(f"No single mistake that is known here gives the numbers of {_list(unexplained)}.")
+    if joints := [equation.name for equation in wrong if equation.name not in places]:
+        sentences.append(
+            f"{_list(joints)} {'join' if len(joints) > 1 else 'joins'} what the cells of the network do: where that is "
+            "wrong, the equation and the step are named, and the mistake is not put in words."
+        )
+    return sentences
+
+
+def _said_of(cell: Cell, formula: Formula) -> str:
+    """The sentence on a cell of a network begins with its place."""
+    sentence = formula.sentence
+    sentence = f"Your{sentence[4:]}" if sentence.startswith("your ") else sentence
+    if not cell.prefix:
+        return sentence
+    turned = ", where t+1 is the step that comes next as it goes back in time" if cell.reverse else ""
+    return f"In {cell.prefix.removesuffix('.')}{turned}: {sentence}"
 
 
 def _wrong_by_itself(equation: EquationReport) -> str:

@@ -21,6 +21,7 @@ import numpy as np
 
 from manual_rnn.cell import Array, Cell
 from manual_rnn.gradients import forward_and_backward
+from manual_rnn.network import Network
 from manual_rnn.tape import Tape
 from manual_rnn.testing.local import Manual, bound_for, run
 from manual_rnn.testing.problem import Answer, Case, leading_axes
@@ -81,7 +82,7 @@ class BlockCheck:
 
 
 def end_to_end_verdict(
-    cell: Cell, case: Case, answer: Answer, scales: Scales, *, manual: Manual = forward_and_backward
+    model: Cell | Network, case: Case, answer: Answer, scales: Scales, *, manual: Manual = forward_and_backward
 ) -> dict[str, BlockCheck]:
     """Judges every node and gradient of one case; names as in the local verdict.
 
@@ -89,21 +90,22 @@ def end_to_end_verdict(
         ValueError: an array is missing or has the wrong shape; the sentence names it.
     """
     nodes, grads = answer
+    kinks = [cell.full(name) for cell in Network.of(model).cells for name in cell.kinks]
     dtype, T = case.dtype, case.spec.sizes.T
     rng = np.random.default_rng(case.spec.seed)
     with np.errstate(all="ignore"):
-        ours = _run(cell, case, Tape(T), Tape(T), manual)
+        ours = _run(model, case, Tape(T), Tape(T), manual)
         try:
-            exact = _run(cell, case.astype(WIDER[dtype]), Tape(T), Tape(T), manual)
+            exact = _run(model, case.astype(WIDER[dtype]), Tape(T), Tape(T), manual)
         except TypeError:  # the cell calls a function that has no such format (scipy's, say): the samples must do
             exact = ours
         disturbed = [
-            _run(cell, case, DisturbedTape(T, scales[0], dtype, rng), DisturbedTape(T, scales[1], dtype, rng), manual)
+            _run(model, case, DisturbedTape(T, scales[0], dtype, rng), DisturbedTape(T, scales[1], dtype, rng), manual)
             for _ in range(2)
         ]
         at_kink = any(
             _near_zero(nodes[name], exact[name], [run[name] for run in (ours, *disturbed)], scales[0][name].of)
-            for name in cell.kinks
+            for name in kinks
         )
         truths = dict(nodes) | {f"grad_{name}": array for name, array in grads.items()}
         checks: dict[str, BlockCheck] = {}
@@ -111,16 +113,16 @@ def end_to_end_verdict(
             if ours[name].shape != truth.shape:
                 raise ValueError(f"{name} has the shape {ours[name].shape}, expected {truth.shape}.")
             # One block a row: all that comes after the axes of time and batch.
-            rows = (*truth.shape[: leading_axes(cell, name)], -1)
+            rows = (*truth.shape[: leading_axes(model, name)], -1)
             blocks = [run[name].reshape(rows) for run in (ours, exact, *disturbed)]
             own = scales[0][name] if name in nodes else scales[1][name.removeprefix("grad_")]
             local = bound_for(own.terms) * (np.finfo(dtype).eps * own.of.reshape(rows) + np.finfo(dtype).tiny)
-            checks[name] = _check(truth.reshape(rows), local, *blocks, at_kink=at_kink and name not in cell.kinks)
+            checks[name] = _check(truth.reshape(rows), local, *blocks, at_kink=at_kink and name not in kinks)
         return checks
 
 
-def _run(cell: Cell, case: Case, tape: Tape, grads: Tape, manual: Manual) -> dict[str, Array]:
-    run(manual, cell, case, tape, grads)
+def _run(model: Cell | Network, case: Case, tape: Tape, grads: Tape, manual: Manual) -> dict[str, Array]:
+    run(manual, model, case, tape, grads)
     return {name: tape[name] for name in tape} | {f"grad_{name}": grads[name] for name in grads}
 
 

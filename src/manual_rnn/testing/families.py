@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from manual_rnn import losses
-from manual_rnn.cell import Array, Cell
-from manual_rnn.network import parameter_shapes
+from manual_rnn.cell import Array, Cell, of_input
+from manual_rnn.network import Network, parameter_shapes
 from manual_rnn.testing.problem import Case, Sizes, Spec
+from manual_rnn.testing.sequences import draw_masks, draw_sequences
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,11 @@ class Recipe:
     bias_away_from_zero: bool = False
     lattice: bool = False
     """Entries from {−1, 0, 1}, so that sums of them are often exactly zero, and then nudged by about an ulp."""
+
+    @property
+    def U_above(self) -> float:
+        """The scale of U above the first layer: its input is a state, and need not be made small to be so."""
+        return max(self.U, 0.2)
 
 
 def _decades(dtype: np.dtype[np.floating]) -> float:
@@ -109,17 +115,17 @@ FAMILIES: dict[str, Callable[[float, Sizes, float], Recipe]] = {
 OF_KINKS = ("away_from_kink", "near_kink")
 
 
-def families_for(cell: Cell) -> list[str]:
-    """The names of the families that apply to a cell: those about kinks only where it has one."""
-    return [name for name in FAMILIES if cell.kinks or name not in OF_KINKS]
+def families_for(model: Cell | Network) -> list[str]:
+    """The names of the families that apply to a cell or network: those about kinks only where it has one."""
+    kinks = any(cell.kinks for cell in Network.of(model).cells)
+    return [name for name in FAMILIES if kinks or name not in OF_KINKS]
 
 
-def build(cell: Cell, spec: Spec) -> Case:
-    """Fills the arrays of a case. Deterministic: the same cell and spec give the same bits on one platform."""
-    dtype = np.dtype(spec.dtype)
-    recipe = FAMILIES[spec.family](spec.severity / 100, spec.sizes, _decades(dtype))
+def build(model: Cell | Network, spec: Spec) -> Case:
+    """Fills the arrays of a case. Deterministic: the same model and spec give the same bits on one platform."""
+    network, dtype, s = Network.of(model), np.dtype(spec.dtype), spec.sizes
+    recipe = FAMILIES[spec.family](spec.severity / 100, s, _decades(dtype))
     rng = np.random.default_rng(spec.seed)
-    s = spec.sizes
 
     def fill(shape: tuple[int, ...], scale: float) -> Array:
         if recipe.lattice:
@@ -127,36 +133,67 @@ def build(cell: Cell, spec: Spec) -> Case:
             return np.asarray(rng.integers(-1, 2, shape) * (1 + nudge))
         return np.asarray(scale * rng.standard_normal(shape))
 
-    scales = {"V": recipe.V / np.sqrt(s.n_hidden), "c": recipe.c}
+    shapes = parameter_shapes(network, n_in=s.n_in, n_hidden=s.n_hidden, n_out=s.n_out)
+    scales = {"V": recipe.V / np.sqrt(shapes["V"][1]), "c": recipe.c}
+    scales |= dict.fromkeys(network.learned.values(), recipe.initial)
+    for k, layer in enumerate(network.layers):
+        for cell in layer:
+            scales |= _scales_of(cell, recipe, recipe.U_above if k else recipe.U, shapes[of_input(cell)])
+    params = {name: fill(shape, scales[name]) for name, shape in shapes.items()}
+    for cell in network.cells:
+        _regulate(cell, recipe, params, rng)
+
+    tokens = bool(rng.integers(2))
+    x = rng.integers(0, s.n_in, (s.T, s.B)) if tokens else fill((s.T, s.B, s.n_in), recipe.x).astype(dtype)
+    initial = {name: fill((s.B, s.n_hidden), recipe.initial).astype(dtype) for name in network.states}
+    y = _targets(rng, spec.loss, recipe, s, dtype)
+    kind = recipe.weights or str(rng.choice(["sum", "mean", "last", "ragged", "any"]))
+    weights = _weights(rng, kind, s)
+    # What a family does over T steps it does between two resets.
+    few = recipe.orthogonal or recipe.weights is not None
+    sequences = draw_sequences(rng, network, s, resets=spec.resets, few=few)
+    if kind == "last":
+        weights = sequences.at_an_end(rng, network)
+    above = {f"{cell.prefix}x": shapes[of_input(cell)][1] for layer in network.layers[1:] for cell in layer}
+    masks = draw_masks(rng, above, s) if spec.dropout else {}
+    return Case(
+        spec=spec,
+        params={name: array.astype(dtype) for name, array in params.items()},
+        initial=initial,
+        x=x,
+        y=y,
+        weights=(weights * sequences.within).astype(dtype),
+        begins=sequences.begins,
+        masks={name: mask.astype(dtype) for name, mask in masks.items()},
+    )
+
+
+def _scales_of(cell: Cell, recipe: Recipe, U: float, shape: tuple[int, ...]) -> dict[str, float]:
+    """The scale of each parameter of a cell whose matrices of the input have this shape."""
+    n_hidden, n_in = shape
+    scales: dict[str, float] = {}
     for m in cell.maps:
-        scales |= {m.U: recipe.U / np.sqrt(s.n_in)} if m.U else {}
+        scales |= {m.U: U / np.sqrt(n_in)} if m.U else {}
         scales |= {m.b: recipe.b} if m.b else {}
         for term in m.terms:
-            scales[term.weight] = recipe.gain if term.diagonal else recipe.gain / np.sqrt(s.n_hidden)
+            scales[term.weight] = recipe.gain if term.diagonal else recipe.gain / np.sqrt(n_hidden)
     for w in cell.weights:
         # No growth over T steps comes of the size of what W is made of, which may be squared on the way.
         scales[w.of] = float(np.clip(scales.pop(w.name), 0.01, 100))
-    shapes = parameter_shapes(cell, n_in=s.n_in, n_hidden=s.n_hidden, n_out=s.n_out)
-    params = {name: fill(shape, scales[name]) for name, shape in shapes.items()}
+    return scales
+
+
+def _regulate(cell: Cell, recipe: Recipe, params: dict[str, Array], rng: np.random.Generator) -> None:
+    """Gives the parameters of a cell what scales alone do not: rotations, biases clear of zero, gates that let go."""
+    n_hidden = len(params[of_input(cell)])
     for m in cell.maps:
         for term in m.terms if recipe.orthogonal else ():
             if term.weight in params and not term.diagonal:
                 params[term.weight] = recipe.gain * np.linalg.qr(params[term.weight])[0]
         if recipe.bias_away_from_zero and m.b:
-            params[m.b] = recipe.b * rng.choice([-1.0, 1.0], s.n_hidden) * rng.uniform(0.7, 1.0, s.n_hidden)
+            params[m.b] = recipe.b * rng.choice([-1.0, 1.0], n_hidden) * rng.uniform(0.7, 1.0, n_hidden)
     if recipe.orthogonal and recipe.gain < 1 and cell.keep:  # what a gate keeps must fall as fast as the rest
-        params[cell.keep] = np.full(s.n_hidden, np.log(recipe.gain) - np.log1p(-recipe.gain))
-
-    tokens = bool(rng.integers(2))
-    x = rng.integers(0, s.n_in, (s.T, s.B)) if tokens else fill((s.T, s.B, s.n_in), recipe.x).astype(dtype)
-    return Case(
-        spec=spec,
-        params={name: array.astype(dtype) for name, array in params.items()},
-        initial={name: fill((s.B, s.n_hidden), recipe.initial).astype(dtype) for name in cell.states},
-        x=x,
-        y=_targets(rng, spec.loss, recipe, s, dtype),
-        weights=_weights(rng, recipe.weights, s).astype(dtype),
-    )
+        params[cell.keep] = np.full(n_hidden, np.log(recipe.gain) - np.log1p(-recipe.gain))
 
 
 def _targets(rng: np.random.Generator, loss: str, recipe: Recipe, s: Sizes, dtype: np.dtype[np.floating]) -> Array:
@@ -172,14 +209,11 @@ def _targets(rng: np.random.Generator, loss: str, recipe: Recipe, s: Sizes, dtyp
     return np.where(rng.integers(2, size=(s.T, s.B, 1)), at_a_bound, between).astype(dtype)
 
 
-def _weights(rng: np.random.Generator, kind: str | None, s: Sizes) -> Array:
-    """The weight of each step's loss: all, the mean, the last step alone, ragged lengths by a mask, or any numbers."""
-    kind = kind or str(rng.choice(["sum", "mean", "last", "ragged", "any"]))
-    steps = np.arange(s.T)[:, None]
-    if kind == "last":
-        return np.broadcast_to(steps == s.T - 1, (s.T, s.B)).astype(float)
+def _weights(rng: np.random.Generator, kind: str, s: Sizes) -> Array:
+    """The weight of each step's loss: all, the mean, ragged lengths by a mask, or any numbers; of the last step alone
+    when it is known where sequences end."""
     if kind == "ragged":
-        return (steps < rng.integers(1, s.T + 1, s.B)).astype(float)
+        return (np.arange(s.T)[:, None] < rng.integers(1, s.T + 1, s.B)).astype(float)
     if kind == "mean":
         return np.full((s.T, s.B), 1 / (s.T * s.B))
     if kind == "any":

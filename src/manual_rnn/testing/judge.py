@@ -13,6 +13,7 @@ import numpy as np
 from manual_rnn.cell import Cell
 from manual_rnn.errors import said_by
 from manual_rnn.gradients import forward_and_backward
+from manual_rnn.network import Network
 from manual_rnn.testing.diagnosis import diagnose
 from manual_rnn.testing.end_to_end import BlockCheck, end_to_end_verdict
 from manual_rnn.testing.families import build
@@ -35,30 +36,35 @@ class CellFailure(Exception):
 
 
 def verify(
-    cell: Cell,
+    model: Cell | Network,
     oracle: Oracle,
     *,
     examples: int = 300,
     seed: int = 0,
     loss: str = "softmax",
+    resets: bool = False,
+    dropout: bool = False,
     manual: Manual = forward_and_backward,
     progress: Callable[[int], None] = lambda count: None,
 ) -> Report:
-    """Judges a cell on drawn cases of every family that applies to it.
+    """Judges a cell, or a network of several, on drawn cases of every family that applies to it.
 
     Args:
-        cell: the derivation to be judged.
-        oracle: the source of truth, ``reference.autodiff("rnn")`` for example; it is called from several threads.
+        model: the derivation to be judged: a cell, or ``stack(cell, layers=2)``.
+        oracle: the source of truth, ``reference.autodiff("rnn")`` for example, or of two layers
+            ``reference.autodiff("rnn", layers=2)``; it is called from several threads.
         examples: how many cases; each family gets its even share.
         seed: the same seed draws the same cases.
         loss: the name of one of :mod:`manual_rnn.losses`; the problems that the oracle gets say which.
+        resets: whether sequences begin in mid-array and have lengths of their own; ``manual`` is handed ``begins``.
+        dropout: whether the inputs of the layers above the first are masked; ``manual`` is handed ``masks``.
         manual: the pass through time to be judged, with the signature of ``gradients.forward_and_backward``; it records
             every node by ``tap`` and goes on with what that returns. It is told of a loss that is not the softmax.
         progress: called with the number of cases judged since the last call.
 
     Raises:
-        ValueError: there is nothing to judge; the cell and the oracle do not have the same nodes; an array has the
-            wrong shape; or ``manual`` goes on with values of its own.
+        ValueError: there is nothing to judge, or nothing to mask; the model and the oracle do not have the same nodes;
+            an array has the wrong shape; or ``manual`` goes on with values of its own.
         CellFailure: the cell's own code, or the oracle's, raised an exception.
     """
     if examples < 1:
@@ -66,12 +72,13 @@ def verify(
     # Drawing needs Hypothesis; a judge that is handed its cases does not.
     from manual_rnn.testing.strategies import draw_specs
 
-    tally = judge(cell, oracle, draw_specs(cell, examples, seed, loss), manual=manual, progress=progress)
-    return tally.report(diagnose(cell, oracle, tally, manual=manual))
+    specs = draw_specs(model, examples, seed, loss, resets=resets, dropout=dropout)
+    tally = judge(model, oracle, specs, manual=manual, progress=progress)
+    return tally.report(diagnose(model, oracle, tally, manual=manual))
 
 
 def judge(
-    cell: Cell,
+    model: Cell | Network,
     oracle: Oracle,
     specs: Iterable[Spec],
     *,
@@ -79,17 +86,17 @@ def judge(
     progress: Callable[[int], None] = lambda count: None,
 ) -> Tally:
     """Judges the cases of these specs, in groups of one shape, and returns the count. Raises as :func:`verify` does."""
-    groups: dict[tuple[Sizes, str], list[Spec]] = defaultdict(list)
+    groups: dict[tuple[Sizes, str, bool, bool], list[Spec]] = defaultdict(list)
     specs = list(specs)
     loss = _the_one_loss(specs)
-    check_that_it_goes_on(cell, manual, loss)
+    check_that_it_goes_on(model, manual, loss)
     for spec in specs:
-        groups[spec.sizes, spec.dtype].append(spec)
+        groups[spec.sizes, spec.dtype, spec.resets, spec.dropout].append(spec)
     chunks = [group[start : start + CHUNK] for group in groups.values() for start in range(0, len(group), CHUNK)]
-    tally = Tally(cell, loss)
-    for answered in _answered_ahead(cell, oracle, chunks):
+    tally = Tally(model, loss)
+    for answered in _answered_ahead(model, oracle, chunks):
         for case, answer in answered:
-            tally.add(case, *verdicts(cell, case, answer, manual=manual))
+            tally.add(case, *verdicts(model, case, answer, manual=manual))
         progress(len(answered))
     return tally
 
@@ -102,7 +109,7 @@ def _the_one_loss(specs: Sequence[Spec]) -> str:
 
 
 def _answered_ahead(
-    cell: Cell, oracle: Oracle, chunks: Sequence[Sequence[Spec]]
+    model: Cell | Network, oracle: Oracle, chunks: Sequence[Sequence[Spec]]
 ) -> Iterator[list[tuple[Case, Answer]]]:
     """The cases of each chunk with the oracle's answers, asked for while earlier ones are judged.
 
@@ -110,11 +117,11 @@ def _answered_ahead(
     """
 
     def answer(chunk: Sequence[Spec]) -> list[tuple[Case, Answer]]:
-        cases = [build(cell, spec) for spec in chunk]
+        cases = [build(model, spec) for spec in chunk]
         try:
             return list(zip(cases, oracle([case.for_oracle() for case in cases]), strict=True))
         except (Exception, SystemExit) as error:
-            what = f"The reference of the cell {cell.name!r} {_raised(error)}"
+            what = f"The reference of {_called(model)} {_raised(error)}"
             raise CellFailure(f"{what} at {chunk[0].sizes}") from error
 
     pool = ThreadPoolExecutor(AHEAD)
@@ -129,33 +136,41 @@ def _answered_ahead(
 
 
 def verdicts(
-    cell: Cell, case: Case, answer: Answer, *, manual: Manual = forward_and_backward
+    model: Cell | Network, case: Case, answer: Answer, *, manual: Manual = forward_and_backward
 ) -> tuple[dict[str, EquationCheck], dict[str, BlockCheck]]:
     """Both verdicts on one case: by equation, and end to end."""
     try:
         with np.errstate(all="ignore"):
-            scales = natural_scales(cell, case, answer)
-        local = local_verdict(cell, case, answer, scales, manual=manual)
-        return local, end_to_end_verdict(cell, case, answer, scales, manual=manual)
+            scales = natural_scales(model, case, answer)
+        local = local_verdict(model, case, answer, scales, manual=manual)
+        return local, end_to_end_verdict(model, case, answer, scales, manual=manual)
     except (Exception, SystemExit) as error:
-        raise _as_it_is(cell, case, error) from error
+        raise _as_it_is(model, case, error) from error
 
 
-def _as_it_is(cell: Cell, case: Case, error: BaseException) -> Exception:
+def _as_it_is(model: Cell | Network, case: Case, error: BaseException) -> Exception:
     """What an exception says about the cell: its own failure, or what it hands back or writes into."""
-    sizes = case.spec.sizes
+    sizes, what = case.spec.sizes, _capital(_called(model))
     if "read-only" in str(error) and isinstance(error, ValueError):
         return CellFailure(
-            f"The cell {cell.name!r} writes into an array that it was handed (a node of the tape, a state of the "
+            f"{what} writes into an array that it was handed (a node of the tape, a state of the "
             f"step before, or an incoming gradient), at {sizes}; it must make a new one"
         )
     found_by_us = Path(traceback.extract_tb(error.__traceback__)[-1].filename).parent == Path(__file__).parent
     if isinstance(error, ValueError) and found_by_us:
-        return ValueError(f"The cell {cell.name!r} at {sizes}: {error}")
-    returned = wrong_return(cell, case)  # what stumbled over it further on, NumPy say, cannot tell
+        return ValueError(f"{what} at {sizes}: {error}")
+    returned = wrong_return(model, case)  # what stumbled over it further on, NumPy say, cannot tell
     if returned or isinstance(error, ValueError):
-        return ValueError(f"The cell {cell.name!r} at {sizes}: {returned or error}")
-    return CellFailure(f"The cell {cell.name!r} {_raised(error)} at {sizes}")
+        return ValueError(f"{what} at {sizes}: {returned or error}")
+    return CellFailure(f"{what} {_raised(error)} at {sizes}")
+
+
+def _called(model: Cell | Network) -> str:
+    return f"the cell {model.name!r}" if isinstance(model, Cell) else f"the network of {model.name}"
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _raised(error: BaseException) -> str:

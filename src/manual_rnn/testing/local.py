@@ -19,8 +19,10 @@ from typing import Any
 
 import numpy as np
 
+from manual_rnn.anew import Anew
 from manual_rnn.cell import Array, Cell, Nodes
 from manual_rnn.gradients import forward_and_backward
+from manual_rnn.network import INITIAL, Network
 from manual_rnn.tape import Tape
 from manual_rnn.testing.problem import Answer, Case
 from manual_rnn.testing.scales import Scales, previous_states
@@ -29,11 +31,13 @@ Manual = Callable[..., Any]
 """A pass that records on the tapes it is handed, with the signature of ``gradients.forward_and_backward``."""
 
 
-def run(manual: Manual, cell: Cell, case: Case, tape: Tape, grads: Tape) -> None:
-    """Runs a pass on a case. One that knows no other loss than the softmax is not told of it."""
-    told = {} if case.spec.loss == "softmax" else {"loss": case.spec.loss}
+def run(manual: Manual, model: Cell | Network, case: Case, tape: Tape, grads: Tape) -> None:
+    """Runs a pass on a case. One that knows no loss but the softmax, no boundaries or no masks is not told of them."""
+    told: dict[str, Any] = {} if case.spec.loss == "softmax" else {"loss": case.spec.loss}
+    told |= {} if case.begins is None else {"begins": case.begins}
+    told |= {"masks": case.masks} if case.masks else {}
     arguments = (case.params, case.x, case.y, case.weights, case.initial)
-    manual(cell, *arguments, inputs=True, tape=tape, grads=grads, **told)
+    manual(model, *arguments, inputs=True, tape=tape, grads=grads, **told)
 
 
 class ForcedTape(Tape):
@@ -157,40 +161,51 @@ def _check_returned_states(
             raise ValueError(f"forward returns a state {name!r} that is not the {name!r} it has tapped.")
 
 
-def _at_kinks(cell: Cell, nodes: Mapping[str, Array], scales: Scales) -> dict[str, Array]:
+def _at_kinks(cell: Cell, case: Case, nodes: Mapping[str, Array], scales: Scales) -> dict[str, Array]:
     """By the name of a gradient that the cell's own code makes: where a node with a kink is exactly zero."""
     if not cell.kinks:
         return {}
-    zero = np.any([nodes[name] == 0 for name in cell.kinks], axis=0)
+    zero = np.any([nodes[cell.full(name)] == 0 for name in cell.kinks], axis=0)
     states = [cell.full(name) for name in cell.states]
     found = {name: zero for name in nodes if cell.own(name) is not None and name not in states}
+    anew = Anew.of(cell, case.begins, {})
+    goes_on = zero if anew is None else zero & ~anew.starts[..., None]
+    nothing = np.zeros_like(zero[:1])
     for name in cell.states:
-        if f"{name}_prev" in scales[1]:  # handed to the step before, where it is a part of the state's gradient
-            found |= {cell.full(name): np.concatenate([zero[1:], np.zeros_like(zero[:1])]), f"{name}0": zero[0]}
+        if f"{cell.prefix}{name}_prev" in scales[1]:  # handed to the step before, a part of the state's gradient there
+            arrives = [nothing, goes_on[:-1]] if cell.reverse else [goes_on[1:], nothing]
+            found |= {cell.full(name): np.concatenate(arrives)}
+            found |= {cell.initial_name(name): goes_on[-1 if cell.reverse else 0]}
+            if anew:
+                found |= {f"{cell.prefix}{INITIAL}{name}": (zero & anew.starts[..., None]).any(axis=(0, 1))}
     return found
 
 
 def local_verdict(
-    cell: Cell, case: Case, answer: Answer, scales: Scales, *, manual: Manual = forward_and_backward
+    model: Cell | Network, case: Case, answer: Answer, scales: Scales, *, manual: Manual = forward_and_backward
 ) -> dict[str, EquationCheck]:
-    """Judges every equation of one case; the names are those of the command line's contract (a, h, …, grad_W, …).
+    """Judges every equation of one case; the names are those of the command line's contract (a, h, …, grad_W, …),
+    in a network of several with the prefix of the cell.
 
     Raises:
         ValueError: a node or gradient is missing or has the wrong shape; the sentence names it.
     """
-    nodes, grads = answer
-    before = previous_states(cell, case, nodes)
+    network, (nodes, grads) = Network.of(model), answer
+    before = previous_states(network, case, nodes)
     T = case.spec.sizes.T
     tape = ForcedTape(T, nodes, before, list(nodes))
     back = ForcedTape(T, grads, before, [name for name in nodes if name in grads])
-    _check_returned_states(cell, case, nodes, before)
+    kinks: dict[str, Array] = {}
+    for cell in network.cells:
+        _check_returned_states(cell, case, nodes, before)
+        kinks |= _at_kinks(cell, case, nodes, scales)
     with np.errstate(all="ignore"):
-        run(manual, cell, case, tape, back)
+        run(manual, model, case, tape, back)
 
     checks: dict[str, EquationCheck] = {}
-    for prefix, computed, truths, scale_of, kinks in (
+    for prefix, computed, truths, scale_of, at_kinks in (
         ("", tape.computed, nodes, scales[0], {}),
-        ("grad_", back.computed, grads, scales[1], _at_kinks(cell, nodes, scales)),
+        ("grad_", back.computed, grads, scales[1], kinks),
     ):
         for name in [*computed, *(name for name in truths if name not in computed)]:
             equation, truth = f"{prefix}{name}", truths[name]
@@ -198,7 +213,7 @@ def local_verdict(
                 raise ValueError(f"{equation} is missing: the reference has it and the manual pass never gave it.")
             scale = scale_of[name]
             try:
-                checks[equation] = compare(computed[name], truth, scale.of, scale.terms, kinks.get(name))
+                checks[equation] = compare(computed[name], truth, scale.of, scale.terms, at_kinks.get(name))
             except ValueError as error:
                 raise ValueError(f"{equation}: {error}") from None
     return checks

@@ -14,6 +14,7 @@ import numpy as np
 
 from manual_rnn.cell import Array, Cell, Nodes, Tap
 from manual_rnn.gradients import forward_and_backward
+from manual_rnn.network import Network
 from manual_rnn.tape import Tape
 from manual_rnn.testing.local import run
 from manual_rnn.testing.problem import Case
@@ -23,17 +24,21 @@ class _WrongReturn(Exception):
     pass
 
 
-def wrong_return(cell: Cell, case: Case) -> str | None:
-    """One sentence on the first thing of a wrong type or shape that the cell hands back; None if there is none."""
+def wrong_return(model: Cell | Network, case: Case) -> str | None:
+    """One sentence on the first thing of a wrong type or shape that a cell hands back; None if there is none."""
     T = case.spec.sizes.T
     try:
         with np.errstate(all="ignore"):
-            run(forward_and_backward, checked(cell), case, Tape(T), Tape(T))
+            run(forward_and_backward, _all_checked(Network.of(model)), case, Tape(T), Tape(T))
     except _WrongReturn as found:
         return str(found)
     except (Exception, SystemExit):
         return None
     return None
+
+
+def _all_checked(network: Network) -> Network:
+    return replace(network, layers=tuple(tuple(checked(cell) for cell in layer) for layer in network.layers))
 
 
 def checked(cell: Cell) -> Cell:

@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 
 from manual_rnn import affine
+from manual_rnn.anew import Anew
 from manual_rnn.cell import Array, Cell, Nodes, Tap, Term
+from manual_rnn.network import INITIAL, Network, fresh_states, side_by_side
 from manual_rnn.testing import losses
 from manual_rnn.testing.magnitude import Magnitude, scale_of
 from manual_rnn.testing.problem import Answer, Case
@@ -33,41 +35,133 @@ Scales = tuple[Mapping[str, Scale], Mapping[str, Scale]]
 """Those of the forward nodes and those of the gradients, by the names that the tapes use."""
 
 
-def previous_states(cell: Cell, case: Case, nodes: Mapping[str, Array]) -> dict[str, Array]:
-    """Each state at steps 0 … T−1, (T, B, n), by its name on the tape: the initial one, then the reference's."""
+def previous_states(model: Cell | Network, case: Case, nodes: Mapping[str, Array]) -> dict[str, Array]:
+    """What each step starts from, (T, B, n), by the state's name on the tape: the initial state, then the reference's
+    of the step before, and where a sequence begins the fresh one."""
+    network = Network.of(model)
     return {
-        cell.full(name): np.concatenate([case.initial[name][None], nodes[cell.full(name)][:-1]]) for name in cell.states
+        cell.full(name): rows
+        for cell in network.cells
+        for name, rows in _before(cell, case, nodes, _anew(network, cell, case)).items()
     }
 
 
-def natural_scales(cell: Cell, case: Case, answer: Answer) -> Scales:
+def _before(cell: Cell, case: Case, nodes: Mapping[str, Array], anew: Anew | None) -> dict[str, Array]:
+    """By the cell's own name of each state."""
+    found: dict[str, Array] = {}
+    for name in cell.states:
+        first, rows = case.initial[f"{cell.prefix}{name}"][None], nodes[cell.full(name)]
+        before = np.concatenate([rows[1:], first] if cell.reverse else [first, rows[:-1]])
+        found[name] = np.where(anew.starts[..., None], anew.fresh[name], before) if anew else before
+    return found
+
+
+def _anew(network: Network, cell: Cell, case: Case) -> Anew | None:
+    return Anew.of(cell, case.begins, network.states_of(cell, fresh_states(network, case.params)))
+
+
+def natural_scales(model: Cell | Network, case: Case, answer: Answer) -> Scales:
     """The scales of every equation of a case, at the values of the reference's answer."""
-    nodes, grads = answer
+    network, (nodes, grads) = Network.of(model), answer
     s = case.spec.sizes
-    params = {**case.params, **{w.name: nodes[w.name] for w in cell.weights}}
-    size = {name: np.abs(array) for name, array in params.items()}
-    x = case.x if affine.is_tokens(case.x) else np.abs(case.x)
-    exact = _Exact(cell, case, nodes, grads)
+    forward: dict[str, Scale] = {}
+    backward: dict[str, Scale] = {}
+    shown = np.abs(side_by_side(nodes[cell.full(cell.states[0])] for cell in network.layers[-1]))
+    size = {name: np.abs(case.params[name]) for name in ("V", "c")}
+    forward["o"] = Scale(affine.forward(size["V"], size["c"], shown), shown.shape[-1] + 1)
+    forward["loss"], backward["o"] = _of_loss(case, nodes["o"])
+    grad_o = np.abs(grads["o"])
+    backward["c"] = Scale(affine.bias_gradient(grad_o), s.T * s.B)
+    backward["V"] = Scale(affine.weight_gradient(grad_o, shown, shown.shape[-1]), s.T * s.B)
+    from_above = Scale(affine.input_gradient(size["V"], grad_o), s.n_out)
+    for k in reversed(range(len(network.layers))):
+        layer = network.layers[k]
+        for cell, part in zip(layer, np.split(from_above.of, len(layer), axis=-1), strict=True):
+            rows = nodes[f"{cell.prefix}x"] if k else case.x
+            exact = _Exact(cell, case, nodes, grads, rows, _anew(network, cell, case), network.learned_initial)
+            of_forward, of_backward = _of_cell(cell, exact, Scale(part, from_above.terms), case)
+            forward, backward = {**forward, **of_forward}, {**backward, **of_backward}
+            if k:
+                forward[f"{cell.prefix}x"] = Scale(np.abs(rows), 1)
+        below = [_masked(cell, case, grads[f"{cell.prefix}x"]) for cell in layer]
+        from_above = Scale(sum(below[1:], start=below[0]), len(layer))
+    backward.setdefault("x", from_above)
+    return forward, backward
+
+
+def _masked(cell: Cell, case: Case, grad_x: Array) -> Array:
+    """What a cell's ∇x is to the layer below, in size."""
+    mask = case.masks.get(f"{cell.prefix}x")
+    return np.abs(grad_x) if mask is None else np.abs(mask * grad_x)
+
+
+class _Exact:
+    """The reference's values at one cell of a case, under the cell's own names."""
+
+    def __init__(
+        self,
+        cell: Cell,
+        case: Case,
+        nodes: Mapping[str, Array],
+        grads: Mapping[str, Array],
+        x: Array,
+        anew: Anew | None,
+        learned: bool,
+    ) -> None:
+        self.nodes = {own: nodes[name] for name in nodes if (own := cell.own(name)) is not None}
+        self.grads = {own: grads[cell.full(own)] for own in self.nodes}
+        self.made = {w.name: (nodes[w.name], grads[w.name], grads[w.of]) for w in cell.weights}
+        self.params = {**case.params, **{name: made for name, (made, _, _) in self.made.items()}}
+        self.before = _before(cell, case, nodes, anew)
+        self.x = x
+        self.learned = learned
+        self._reverse, self._anew = cell.reverse, anew
+
+    def of(self, term: Term) -> Array:
+        """What a product of a map is taken of, at every step."""
+        return self.nodes[term.of] if term.now else self.before[term.of]
+
+    def arriving(self, handed_back: Array) -> Array:
+        """Of what each step hands back, (T, B, n), what arrives at each: nothing at the last one, and none of what
+        goes to a fresh state."""
+        going = self._to_the_step_before(handed_back)
+        nothing = np.zeros_like(going[:1])
+        return np.concatenate([nothing, going[:-1]] if self._reverse else [going[1:], nothing])
+
+    def to_initial(self, handed_back: Array) -> Array:
+        """What goes to the initial state, (B, n)."""
+        return np.asarray(self._to_the_step_before(handed_back)[-1 if self._reverse else 0])
+
+    def to_fresh(self, handed_back: Array) -> Array:
+        """What goes to the state that all sequences begin with, (n,)."""
+        if self._anew is None:
+            return np.zeros_like(handed_back[0, 0])
+        return np.asarray(np.where(self._anew.starts[..., None], handed_back, 0).sum(axis=(0, 1)))
+
+    def _to_the_step_before(self, handed_back: Array) -> Array:
+        return handed_back if self._anew is None else np.where(self._anew.starts[..., None], 0, handed_back)
+
+
+def _of_cell(cell: Cell, exact: _Exact, from_above: Scale, case: Case) -> tuple[dict[str, Scale], dict[str, Scale]]:
+    """The scales of all that one cell has in a network, under the network's names."""
+    params, dtype = exact.params, case.dtype
+    size = {name: np.abs(params[name]) for m in cell.maps for name in (m.U, m.b, *(t.weight for t in m.terms)) if name}
+    x = exact.x if affine.is_tokens(exact.x) else np.abs(exact.x)
+    n_in = next(len(size[m.U][0]) for m in cell.maps if m.U)
+    steps = case.spec.sizes.T * case.spec.sizes.B
+    n_hidden = case.spec.sizes.n_hidden
 
     forward, backward = _own_equations(cell, exact, params)
     for m in cell.maps:
-        a = np.broadcast_to(size[m.b] if m.b else np.zeros((), case.dtype), exact.nodes[m.node].shape)
+        a = np.broadcast_to(size[m.b] if m.b else np.zeros((), dtype), exact.nodes[m.node].shape)
         if m.U:
-            a = a + affine.forward(size[m.U], np.zeros((), case.dtype), x)
+            a = a + affine.forward(size[m.U], np.zeros((), dtype), x)
         for term in m.terms:
             a = a + affine.product(size[term.weight], np.abs(exact.of(term)), diagonal=term.diagonal)
-        forward[cell.full(m.node)] = Scale(a, s.n_in + s.n_hidden * len(m.terms) + 1)
-    first = nodes[cell.full(cell.states[0])]
-    forward["o"] = Scale(affine.forward(size["V"], size["c"], np.abs(first)), s.n_hidden + 1)
-    forward["loss"], backward["o"] = _of_loss(case, nodes["o"])
-
-    grad_o, steps = np.abs(grads["o"]), s.T * s.B
-    backward["c"] = Scale(affine.bias_gradient(grad_o), steps)
-    backward["V"] = Scale(affine.weight_gradient(grad_o, np.abs(first), s.n_hidden), steps)
+        forward[cell.full(m.node)] = Scale(a, n_in + n_hidden * len(m.terms) + 1)
     arriving = backward[cell.full(cell.states[0])]
-    from_loss = affine.input_gradient(size["V"], grad_o)
-    backward[cell.full(cell.states[0])] = Scale(arriving.of + from_loss, arriving.terms + s.n_out)
-    inputs, ways = np.zeros((s.T, s.B, s.n_in), case.dtype), 0
+    backward[cell.full(cell.states[0])] = Scale(arriving.of + from_above.of, arriving.terms + from_above.terms)
+    inputs, ways = np.zeros((*from_above.of.shape[:2], n_in), dtype), 0
     for m in cell.maps:
         grad_a = np.abs(exact.grads[m.node])
         if m.b:
@@ -77,32 +171,18 @@ def natural_scales(cell: Cell, case: Case, answer: Answer) -> Scales:
             of_weight = affine.product_weight_gradient(grad_a, rows, diagonal=term.diagonal)
             backward[term.weight] = Scale(of_weight, steps)
         if m.U:
-            backward[m.U] = Scale(affine.weight_gradient(grad_a, x, s.n_in), steps)
+            backward[m.U] = Scale(affine.weight_gradient(grad_a, x, n_in), steps)
             inputs, ways = inputs + affine.input_gradient(size[m.U], grad_a), ways + 1
-    backward["x"] = Scale(inputs, s.n_hidden * ways)
+    backward[f"{cell.prefix}x"] = Scale(inputs, n_hidden * ways)
     for w in cell.weights:
-        of, W, grad_W = params[w.of], params[w.name], grads[w.name]
+        of, (W, grad_W, grad_of) = params[w.of], exact.made[w.name]
         forward[w.name] = _of_function(w.forward, of, W, least=1.0)
         # A weight that does not change with the length of a row has a gradient of zero along it, made by cancellation.
         shortest = np.abs(of).max(axis=1).min()
         least = float(np.abs(grad_W).max() * np.abs(W).max() / shortest) if shortest else 0.0
         back = partial(w.backward, of, W)
-        backward[w.of] = _of_function(back, grad_W, grads[w.of], least=least)
+        backward[w.of] = _of_function(back, grad_W, grad_of, least=least)
     return forward, backward
-
-
-class _Exact:
-    """The reference's values of a case, under the cell's own names."""
-
-    def __init__(self, cell: Cell, case: Case, nodes: Mapping[str, Array], grads: Mapping[str, Array]) -> None:
-        self.nodes = {own: nodes[name] for name in nodes if (own := cell.own(name)) is not None}
-        self.grads = {own: grads[cell.full(own)] for own in self.nodes}
-        before = previous_states(cell, case, nodes)
-        self.before = {name: before[cell.full(name)] for name in cell.states}
-
-    def of(self, term: Term) -> Array:
-        """What a product of a map is taken of, at every step."""
-        return self.nodes[term.of] if term.now else self.before[term.of]
 
 
 def _own_equations(
@@ -128,7 +208,6 @@ def _own_equations(
     _check_returned("forward", states, "each state", cell.states)
     direct: Any = dict.fromkeys(m.node for m in cell.maps)
     first, *others = cell.states
-    carried: dict[str, Magnitude] = {}
     for _ in range(2 if others else 1):  # what a further state receives directly is known after a first run only
         with contextlib.suppress(Exception):
             grad = Nodes(**_within(cell, params, grads))
@@ -149,10 +228,13 @@ def _own_equations(
     forward = {cell.full(name): scale for name, scale in forward.items()}
     backward = {cell.full(name): scale for name, scale in backward.items()}
     for name in cell.states:
-        carried[name] = _carried(cell, name, params, exact, direct)
-        backward[f"{name}0"] = Scale(carried[name].scale[0], n)
+        handed_back = _carried(cell, name, params, exact, direct).scale
+        backward[cell.initial_name(name)] = Scale(exact.to_initial(handed_back), n)
+        if exact.learned:
+            fresh = exact.to_fresh(handed_back)
+            backward[f"{cell.prefix}{INITIAL}{name}"] = Scale(fresh, n + handed_back[..., 0].size)
         if direct.get(f"{name}_prev") is not None:
-            backward[f"{name}_prev"] = Scale(scale_of(direct[f"{name}_prev"]), 1)
+            backward[f"{cell.prefix}{name}_prev"] = Scale(scale_of(direct[f"{name}_prev"]), 1)
     return forward, backward
 
 
@@ -170,10 +252,9 @@ def _within(cell: Cell, params: Mapping[str, Array], grads: Mapping[str, Array])
 def _arriving(
     cell: Cell, state: str, params: Mapping[str, Array], exact: _Exact, direct: Mapping[str, Any]
 ) -> Magnitude:
-    """What comes to ∇state(t) from step t+1; nothing at the last step."""
+    """What comes to ∇state(t) from the step after."""
     carried = _carried(cell, state, params, exact, direct)
-    value, scale = (np.concatenate([a[1:], np.zeros_like(a[:1])]) for a in (carried.value, carried.scale))
-    return Magnitude(value, scale)
+    return Magnitude(exact.arriving(carried.value), exact.arriving(carried.scale))
 
 
 def _carried(

@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 
 from manual_rnn import losses
 from manual_rnn.cell import Cell
+from manual_rnn.network import Network
 from manual_rnn.testing.families import FAMILIES, build, families_for
 from manual_rnn.testing.problem import Case, Sizes, Spec
+from manual_rnn.testing.sequences import check_dropout
 
 SMALLEST = (Sizes(1, 1, 1, 1, 2),)
 
@@ -47,23 +49,27 @@ def pool_for(family: str) -> Sequence[Sizes]:
 @st.composite
 def specs(
     draw: st.DrawFn,
-    cell: Cell,
+    model: Cell | Network,
     *,
     families: Sequence[str] | None = None,
     sizes: Sequence[Sizes] | None = None,
     dtypes: Sequence[str] = ("float64", "float32"),
     loss: str = "softmax",
+    resets: bool = False,
+    dropout: bool = False,
 ) -> Spec:
     """What decides a case. ``families``, ``sizes`` and ``dtypes`` narrow the choice; each defaults to all there are.
-    ``loss`` is the name of the loss that targets are drawn for.
+    ``loss`` is the name of the loss that targets are drawn for. With ``resets``, sequences begin in mid-array and have
+    lengths of their own; with ``dropout``, what the layers above the first see is masked.
 
     Raises:
-        ValueError: a family or a loss of that name does not exist.
+        ValueError: a family or a loss of that name does not exist; there is no layer above the first to be masked.
     """
+    check_dropout(model, dropout)
     if isinstance(families, str) or isinstance(dtypes, str):
         raise ValueError(f"families and dtypes are lists of names; families is {families!r}, dtypes is {dtypes!r}.")
     losses.get(loss)
-    names = families_for(cell) if families is None else families
+    names = families_for(model) if families is None else families
     if not names or (sizes is not None and not sizes) or not dtypes:
         raise ValueError("There is nothing to draw from: families, sizes and dtypes must not be empty.")
     if wrong := [d for d in dtypes if d not in ("float64", "float32")]:
@@ -83,29 +89,44 @@ def specs(
         seed=draw(st.integers(0, 2**32 - 1)),
         severity=draw(st.sampled_from(range(101))),
         loss=loss,
+        resets=resets,
+        dropout=dropout,
     )
 
 
 def cases(
-    cell: Cell,
+    model: Cell | Network,
     *,
     families: Sequence[str] | None = None,
     sizes: Sequence[Sizes] | None = None,
     dtypes: Sequence[str] = ("float64", "float32"),
     loss: str = "softmax",
+    resets: bool = False,
+    dropout: bool = False,
 ) -> st.SearchStrategy[Case]:
     """Cases with their arrays; see :func:`specs` for what narrows the choice."""
-    drawn = specs(cell, families=families, sizes=sizes, dtypes=dtypes, loss=loss)
-    return drawn.map(lambda spec: build(cell, spec))
+    drawn = specs(
+        model, families=families, sizes=sizes, dtypes=dtypes, loss=loss, resets=resets, dropout=dropout
+    )
+    return drawn.map(lambda spec: build(model, spec))
 
 
-def draw_specs(cell: Cell, examples: int, seed_: int, loss: str = "softmax") -> list[Spec]:
-    """``examples`` specs drawn by Hypothesis outside of a test, every family of the cell with its even share."""
-    names = families_for(cell)
+def draw_specs(
+    model: Cell | Network,
+    examples: int,
+    seed_: int,
+    loss: str = "softmax",
+    *,
+    resets: bool = False,
+    dropout: bool = False,
+) -> list[Spec]:
+    """``examples`` specs drawn by Hypothesis outside of a test, every family of the model with its even share."""
+    names = families_for(model)
     drawn: list[Spec] = []
     for i, family in enumerate(names):
         share = examples // len(names) + (i < examples % len(names))
-        drawn += _collect(specs(cell, families=[family], loss=loss), share, seed_ + i)
+        of_family = specs(model, families=[family], loss=loss, resets=resets, dropout=dropout)
+        drawn += _collect(of_family, share, seed_ + i)
     return drawn
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from manual_rnn.cell import Cell
 from manual_rnn.formulas import formula
+from manual_rnn.network import INITIAL, Network
 from manual_rnn.testing.end_to_end import BlockCheck
 from manual_rnn.testing.families import families_for
 from manual_rnn.testing.local import EquationCheck
@@ -34,9 +35,9 @@ class EquationTally:
 
 @dataclass
 class Tally:
-    """The count of a judge over many cases of one cell; tallies of parts of them can be merged."""
+    """The count of a judge over many cases of one cell or network; tallies of parts of them can be merged."""
 
-    cell: Cell
+    model: Cell | Network
     loss: str = "softmax"
     families: dict[str, FamilyCount] = field(default_factory=dict)
     shapes: set[Sizes] = field(default_factory=set)
@@ -63,7 +64,7 @@ class Tally:
     def _add_local(self, name: str, check: EquationCheck, spec: Spec) -> None:
         tally = self.equations.setdefault(name, EquationTally())
         tally.wrong += not check.agree
-        axes = leading_axes(self.cell, name)
+        axes = leading_axes(self.model, name)
         errors = np.nan_to_num(check.units, nan=np.inf, posinf=np.inf)
         tally.profile.add(errors, check.undecided, check.bound, spec.sizes.T, every_step=axes == 2)
         where = np.unravel_index(int(np.argmax(errors)), errors.shape)
@@ -80,7 +81,7 @@ class Tally:
         largest = float(error.max())
         if largest > tally.relative or tally.worst_end_to_end is None:
             where = np.unravel_index(int(np.argmax(error)), error.shape)
-            tally.relative, tally.worst_end_to_end = largest, Worst.at(where, leading_axes(self.cell, name), spec)
+            tally.relative, tally.worst_end_to_end = largest, Worst.at(where, leading_axes(self.model, name), spec)
 
     def merge(self, other: Tally) -> None:
         """Takes in the count of another part of the cases."""
@@ -101,28 +102,28 @@ class Tally:
             self.smallest_failure = _smaller(self.smallest_failure, other.smallest_failure)
 
     def report(self, diagnosis: Sequence[str] = ()) -> Report:
-        """The count as a report on the cell, its equations in the order of the derivation."""
-        cell = self.cell
+        """The count as a report, the equations in the order of the derivation."""
+        model = self.model
         equations = [
             EquationReport(
                 name=name,
-                label=label_of(cell, name),
+                label=label_of(model, name),
                 local_agree=tally.wrong == 0,
                 end_to_end_agree=tally.wrong_end_to_end == 0,
                 max_error_ulp=tally.units,
                 max_relative_error=tally.relative,
                 max_share_of_budget=tally.share,
                 worst=tally.worst_end_to_end if tally.wrong == 0 and tally.wrong_end_to_end else tally.worst,
-                latex=formula(cell, name, self.loss),
-                by_step=tuple(tally.profile.by_step.tolist()) if leading_axes(cell, name) == 2 else (),
+                latex=formula(model, name, self.loss),
+                by_step=tuple(tally.profile.by_step.tolist()) if leading_axes(model, name) == 2 else (),
                 by_length=dict(sorted(tally.profile.by_length.items())),
             )
             for name, tally in self.equations.items()
         ]
         equations.sort(key=lambda equation: _order(equation.label))
         return Report(
-            name=cell.name,
-            families={name: self.families[name] for name in families_for(cell) if name in self.families},
+            name=model.name,
+            families={name: self.families[name] for name in families_for(model) if name in self.families},
             shapes=len(self.shapes),
             max_length=max((sizes.T for sizes in self.shapes), default=0),
             equations=tuple(equations),
@@ -131,19 +132,33 @@ class Tally:
         )
 
 
-SHARED_LABELS = {"o": "F3", "loss": "F4", "grad_o": "B1", "grad_c": "B2", "grad_V": "B3"}
+SHARED_LABELS = {"o": "F3", "loss": "F4", "grad_o": "B1", "grad_c": "B2", "grad_V": "B3", "grad_x": "B9"}
 
 
-def label_of(cell: Cell, equation: str) -> str:
-    """The number of an equation in the cell's derivation; what all cells share has the same number in all.
+def label_of(model: Cell | Network, equation: str) -> str:
+    """The number of an equation in the derivation; what all cells share has the same number in all.
 
     A cell's own equations stand at F2 and B5, under the numbers that it declares.
     """
-    labels = SHARED_LABELS | {"grad_x": "B9"}
+    backward, variable = equation.startswith("grad_"), equation.removeprefix("grad_")
+    cell = next((cell for cell in Network.of(model).cells if variable.startswith(cell.prefix)), None)
+    if cell is None:
+        return SHARED_LABELS[equation]
+    variable = variable.removeprefix(cell.prefix)
+    if variable == "x" and not backward:
+        return "F5"
+    return _label_in(cell.alone(), f"grad_{variable}" if backward else variable)
+
+
+def _label_in(cell: Cell, equation: str) -> str:
+    """That of an equation of one cell, under the cell's own names."""
+    labels = dict(SHARED_LABELS)
     for m in cell.maps:
         labels |= {cell.full(m.node): "F1", f"grad_{m.b}": "B6", f"grad_{m.U}": "B8"}
         labels |= {f"grad_{term.weight}": "B7" for term in m.terms}
-    labels |= {f"grad_{cell.full(cell.states[0])}": "B4"} | {f"grad_{state}0": "B10" for state in cell.states}
+    for name in cell.states:
+        labels |= {f"grad_{name}0": "B10", f"grad_{INITIAL}{name}": "B11"}
+    labels |= {f"grad_{cell.full(cell.states[0])}": "B4"}
     own = "B5" if equation.startswith("grad_") else "F2"
     return {**labels, **cell.labels}.get(equation, own)
 

@@ -14,12 +14,14 @@ import numpy as np
 
 from manual_rnn.cell import Array, Cell
 from manual_rnn.gradients import forward_and_backward
+from manual_rnn.network import Network
 from manual_rnn.testing import losses
 from manual_rnn.testing.families import build
 from manual_rnn.testing.local import ForcedTape, Manual, run
 from manual_rnn.testing.mistakes.equations import initial, own, stepwise, summed
 from manual_rnn.testing.mistakes.factors import NAMED, Factor, constant
 from manual_rnn.testing.mistakes.formula import IN_TIME, Formula, Observed, Value, symbol
+from manual_rnn.testing.mistakes.of_cell import cell_of, in_its_order, of_cell
 from manual_rnn.testing.mistakes.order import in_order_of_time
 from manual_rnn.testing.mistakes.own import FUNCTIONS, formulas_of_own, gives_the_right_numbers
 from manual_rnn.testing.mistakes.right import right_value
@@ -36,7 +38,7 @@ ROUNDING = 512
 
 
 def observe(
-    cell: Cell,
+    model: Cell | Network,
     oracle: Oracle,
     *,
     manual: Manual = forward_and_backward,
@@ -44,35 +46,44 @@ def observe(
     family: str = "ordinary",
     loss: str = "softmax",
 ) -> dict[str, list[Observed]]:
-    """Every equation of some cases, each fed with right values: what was computed and what is right."""
-    return observe_in(cell, answered(cell, oracle, seed=seed, family=family, loss=loss), manual=manual)
+    """Every equation of some cases, each fed with right values: what was computed and what is right.
+
+    Those of a network's cells as they are in the view of the cell (:mod:`manual_rnn.testing.mistakes.of_cell`), and
+    none of those that join cells.
+    """
+    return observe_in(model, answered(model, oracle, seed=seed, family=family, loss=loss), manual=manual)
 
 
 def answered(
-    cell: Cell, oracle: Oracle, *, seed: int = 0, family: str = "ordinary", loss: str = "softmax"
+    model: Cell | Network, oracle: Oracle, *, seed: int = 0, family: str = "ordinary", loss: str = "softmax"
 ) -> list[tuple[Case, Answer]]:
     """The cases in which mistakes are looked for, with the truth. They differ in how far they go into their family."""
     severities = (60, 60) if family == "ordinary" else (40, 50)
     specs = [[Spec(family, sizes, "float64", seed + i, s, loss) for i, s in enumerate(severities)] for sizes in SIZES]
-    of_size = [[build(cell, spec) for spec in group] for group in specs]
+    of_size = [[replace(build(model, spec), begins=None) for spec in group] for group in specs]
     return [pair for cases in of_size for pair in zip(cases, oracle([c.for_oracle() for c in cases]), strict=True)]
 
 
 def observe_in(
-    cell: Cell, cases: Sequence[tuple[Case, Answer]], *, manual: Manual = forward_and_backward
+    model: Cell | Network, cases: Sequence[tuple[Case, Answer]], *, manual: Manual = forward_and_backward
 ) -> dict[str, list[Observed]]:
     """The same of cases that have been answered."""
+    network = Network.of(model)
     observed: dict[str, list[Observed]] = {}
     for case, (nodes, grads) in cases:
         sizes = case.spec.sizes
-        before = previous_states(cell, case, nodes)
+        before = previous_states(network, case, nodes)
         tape, back = ForcedTape(sizes.T, nodes, before), ForcedTape(sizes.T, grads, before)
         with np.errstate(all="ignore"):
-            run(manual, cell, case, tape, back)
-        known = Quantities(cell, case, nodes, grads)
+            run(manual, model, case, tape, back)
+        views = {c.prefix: of_cell(network, c, case, (nodes, grads)) for c in network.cells}
+        known = {c.prefix: Quantities(c.alone(), views[c.prefix][0], *views[c.prefix][1]) for c in network.cells}
         for prefix, computed, right in (("", tape.computed, nodes), ("grad_", back.computed, grads)):
             for name, ours in computed.items():
-                observed.setdefault(f"{prefix}{name}", []).append(Observed(known, ours, right[name]))
+                equation = f"{prefix}{name}"
+                if cell := cell_of(network, equation):
+                    both = (in_its_order(network, cell, equation, array) for array in (ours, right[name]))
+                    observed.setdefault(equation, []).append(Observed(known[cell.prefix], *both))
     return observed
 
 

@@ -23,6 +23,7 @@ from functools import partial
 import numpy as np
 
 from manual_rnn.cell import Array, Cell
+from manual_rnn.network import Network
 from manual_rnn.testing.oracles.analytic import not_analytic
 from manual_rnn.testing.oracles.estimate import ENOUGH, Estimate, decided, norm, wanted_names, widest_dtype
 from manual_rnn.testing.oracles.forward_pass import Losses, losses_at, variables
@@ -33,12 +34,12 @@ SAFETY = 8
 
 
 def complex_step(
-    cell: Cell, case: Case, *, names: Iterable[str] | None = None, enough: float = ENOUGH
+    model: Cell | Network, case: Case, *, names: Iterable[str] | None = None, enough: float = ENOUGH
 ) -> dict[str, Estimate]:
     """The gradient of a case's loss for each variable, in 80-bit arithmetic where the platform has it.
 
     Args:
-        cell: only its forward step is used; it must be analytic.
+        model: only its forward steps are used; they must be analytic.
         case: the problem; "x" is a variable only where it is dense.
         names: some of the parameters, "h0" and "x"; all by default.
         enough: the relative error, in norm, above which an array's estimate says that it cannot decide.
@@ -48,9 +49,9 @@ def complex_step(
     """
     at = {name: array.astype(widest_dtype()) for name, array in variables(case).items()}
     wanted = wanted_names(names, at)
-    if reason := _declined(cell):
+    if reason := next(filter(None, map(_declined, Network.of(model).cells)), ""):
         return {n: Estimate(np.full_like(at[n], np.nan), np.full_like(at[n], np.inf), reason) for n in wanted}
-    losses = partial(losses_at, cell, case)
+    losses = partial(losses_at, model, case)
     signs = {name: np.where(np.arange(a.size) % 3, 1, -1).reshape(a.shape) for name, a in at.items()}
     nudged = {name: a + np.spacing(np.abs(a)) * signs[name] for name, a in at.items()}
     eta = step_for(at["V"].dtype)

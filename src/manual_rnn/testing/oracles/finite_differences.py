@@ -27,6 +27,7 @@ from functools import partial
 import numpy as np
 
 from manual_rnn.cell import Array, Cell
+from manual_rnn.network import Network
 from manual_rnn.testing.oracles.estimate import ENOUGH, Estimate, decided, norm, wanted_names, widest_dtype
 from manual_rnn.testing.oracles.forward_pass import Losses, losses_at, variables
 from manual_rnn.testing.problem import Case
@@ -41,12 +42,12 @@ NOISE_POINTS = 16
 
 
 def finite_differences(
-    cell: Cell, case: Case, *, names: Iterable[str] | None = None, enough: float = ENOUGH
+    model: Cell | Network, case: Case, *, names: Iterable[str] | None = None, enough: float = ENOUGH
 ) -> dict[str, Estimate]:
     """The gradient of a case's loss for each variable, in 80-bit arithmetic where the platform has it.
 
     Args:
-        cell: only its forward step is used.
+        model: only its forward steps are used.
         case: the problem; "x" is a variable only where it is dense.
         names: some of the parameters, "h0" and "x"; all by default.
         enough: the relative error, in norm, above which an array's estimate says that it cannot decide.
@@ -56,7 +57,7 @@ def finite_differences(
     """
     at = {name: array.astype(widest_dtype()) for name, array in variables(case).items()}
     wanted = wanted_names(names, at)
-    losses = partial(losses_at, cell, case)
+    losses = partial(losses_at, model, case)
     with np.errstate(all="ignore"):  # an overflow gives an infinite error, and that is the answer
         noise = noise_of(losses, at, case.weights)
         return {name: estimate_of(losses, at, name, noise, enough) for name in wanted}
