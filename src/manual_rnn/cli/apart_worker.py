@@ -8,12 +8,13 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO, Any
 
 from manual_rnn.cli.judge_cell import EXAMPLES
+from manual_rnn.cli.setting import Setting
 
 GRACE = 10
 """Seconds after the time limit at which a process ends itself, should the one that started it have been killed."""
@@ -32,8 +33,8 @@ class Job:
     """The bytes that each process may take; 0: no limit."""
     share: bool
     """Whether the reference's answers are computed once for all targets that have the same partner."""
-    loss: str = "softmax"
-    """What a cell is judged with."""
+    setting: Setting = field(default_factory=Setting)
+    """What a cell is judged in."""
 
     @property
     def expected(self) -> int:
@@ -76,9 +77,10 @@ def work(
     advance(0)  # all imports of our own are behind: from here on it is the user's time
     try:
         if job.share:
-            _take_kept_answers(target, talk)
+            _take_kept_answers(target, job.setting, talk)
             advance(0)
-        report = judge_target(target, Task(job.examples, job.seed, job.time_limit, advance, may_be_silent, job.loss))
+        task = Task(job.examples, job.seed, job.time_limit, advance, may_be_silent, job.setting)
+        report = judge_target(target, task)
     except BaseException as error:
         talk.send(("failed", with_the_limit(failed(target, error), error, job.memory_limit)))
     else:
@@ -98,11 +100,11 @@ def keep_answers(partner: str, job: Job, path: Path, talk: Connection[Any, Any],
 
     from manual_rnn.cli.kept_answers import keep
 
-    keep(partner, job.expected, job.seed, path, job.loss)
+    keep(partner, job.expected, job.seed, path, job.setting)
     talk.send(("kept", partner))
 
 
-def _take_kept_answers(target: str, talk: Connection[Any, Any]) -> None:
+def _take_kept_answers(target: str, setting: Setting, talk: Connection[Any, Any]) -> None:
     from manual_rnn import Cell, cells
     from manual_rnn.cli.kept_answers import use_kept
     from manual_rnn.cli.kinds import find_target
@@ -117,7 +119,7 @@ def _take_kept_answers(target: str, talk: Connection[Any, Any]) -> None:
     talk.send(("wants", partner))
     path = talk.recv()
     if path is not None:
-        use_kept(partner, path)
+        use_kept(partner, path, setting)
 
 
 def watch(limit: float, told: IO[str] | None = None) -> None:

@@ -20,8 +20,9 @@ def show_cell(console: Console, report: Report) -> None:
 
 
 def _table(report: Report) -> Table:
-    loss = "" if report.loss == "softmax" else f" with the loss {report.loss}"
-    table = Table(title=f"{report.name}{loss}: manual against autodiff", title_justify="left", box=None, pad_edge=False)
+    setting = f" with {report.setting}" if report.setting else ""
+    title = f"{report.name}{setting}: manual against autodiff"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     table.add_column("no.")
     table.add_column("equation")
     table.add_column("verdict")

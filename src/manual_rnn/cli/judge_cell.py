@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from manual_rnn.cell import Cell
+from manual_rnn.cli.setting import Setting
 from manual_rnn.cli.task import Task, cores
 from manual_rnn.cli.users_code import users_code
 from manual_rnn.errors import InputError
@@ -28,30 +29,35 @@ def judge_cell(target: str, cell: Cell, task: Task) -> Report:
     from manual_rnn.cli.caches import keep_hypothesis_out_of_the_way
     from manual_rnn.cli.targets import find_oracle
     from manual_rnn.testing import diagnose
-    from manual_rnn.testing.strategies import draw_specs
 
     keep_hypothesis_out_of_the_way()
-    specs = draw_specs(cell, task.examples or EXAMPLES, task.seed, task.loss)
+    setting = task.setting
+    specs = setting.specs(cell, task.examples or EXAMPLES, task.seed)
     workers = min(cores(), 8)
     if len(specs) < WORTH_PROCESSES or workers == 1:
-        tally = judge_specs(target, specs, task.progress)
+        tally = judge_specs(target, setting, specs, task.progress)
     else:
-        tally = _judge_on_all_cores(target, specs, workers, task.progress)
+        tally = _judge_on_all_cores(target, setting, specs, workers, task.progress)
     with users_code():
-        return replace(tally.report(diagnose(cell, find_oracle(cell), tally)), name=target)
+        sentences = diagnose(setting.network(cell), find_oracle(cell, setting), tally)
+    return replace(tally.report(sentences), name=target, setting=setting.words)
 
 
-def judge_specs(target: str, specs: Sequence[Spec], progress: Callable[[int], None] = lambda count: None) -> Tally:
+def judge_specs(
+    target: str, setting: Setting, specs: Sequence[Spec], progress: Callable[[int], None] = lambda count: None
+) -> Tally:
     """Judges these cases of a target in this process."""
     from manual_rnn.cli.targets import find, find_oracle
     from manual_rnn.testing import judge
 
     cell: Cell = find(target, (Cell,))
     with users_code():
-        return judge(cell, find_oracle(cell), specs, progress=progress)
+        return judge(setting.network(cell), find_oracle(cell, setting), specs, progress=progress)
 
 
-def _judge_on_all_cores(target: str, specs: Sequence[Spec], workers: int, progress: Callable[[int], None]) -> Tally:
+def _judge_on_all_cores(
+    target: str, setting: Setting, specs: Sequence[Spec], workers: int, progress: Callable[[int], None]
+) -> Tally:
     # Whole shapes go to one process each, so that no shape is compiled twice; JAX forbids fork.
     order = sorted(specs, key=lambda spec: (spec.sizes, spec.dtype))
     by_shape: dict[object, list[Spec]] = {}
@@ -61,7 +67,7 @@ def _judge_on_all_cores(target: str, specs: Sequence[Spec], workers: int, progre
     total: Tally | None = None
     pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
     try:
-        waiting = {pool.submit(judge_specs, target, part): len(part) for part in heaviest_first}
+        waiting = {pool.submit(judge_specs, target, setting, part): len(part) for part in heaviest_first}
         for done in as_completed(waiting):
             if total is None:
                 total = done.result()

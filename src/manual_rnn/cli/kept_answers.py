@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from manual_rnn import cells
+from manual_rnn.cli.setting import Setting
 
 Problem = Mapping[str, Any]
 Answer = tuple[dict[str, np.ndarray[Any, Any]], dict[str, np.ndarray[Any, Any]]]
@@ -37,7 +38,7 @@ def kept_for(partner: object) -> Oracle | None:
     return kept[1] if kept is not None and kept[0] == partner else None
 
 
-def use_kept(partner: str, path: Path) -> None:
+def use_kept(partner: str, path: Path, setting: Setting) -> None:
     """From now on this process takes the answers of that built-in partner from the file."""
     with path.open("rb") as file:
         answers: dict[bytes, Answer] = pickle.load(file)
@@ -48,33 +49,33 @@ def use_kept(partner: str, path: Path) -> None:
     def look_up(problems: Sequence[Problem]) -> list[Answer]:
         found = [answers.get(digest(problem)) for problem in problems]
         known = [answer for answer in found if answer is not None]
-        return known if len(known) == len(problems) else _ask_reference(partner, problems)
+        return known if len(known) == len(problems) else _ask_reference(partner, setting, problems)
 
     _KEPT.set((partner, look_up))
 
 
-def keep(partner: str, examples: int, seed: int, path: Path, loss: str = "softmax") -> None:
+def keep(partner: str, examples: int, seed: int, path: Path, setting: Setting) -> None:
     """Writes the answers to all cases that a cell with this partner is judged and diagnosed on."""
     from manual_rnn.cli.caches import keep_hypothesis_out_of_the_way
     from manual_rnn.testing.families import build
     from manual_rnn.testing.mistakes.explain import observe
-    from manual_rnn.testing.strategies import draw_specs
 
     keep_hypothesis_out_of_the_way()
     cell = cells.get(partner)
+    network = setting.network(cell)
     answers: dict[bytes, Answer] = {}
 
     def ask(problems: Sequence[Problem]) -> list[Answer]:
-        answered = _ask_reference(partner, problems)
+        answered = _ask_reference(partner, setting, problems)
         answers.update(zip(map(digest, problems), answered, strict=True))
         return answered
 
     groups: dict[object, list[Problem]] = defaultdict(list)
-    for spec in draw_specs(cell, examples, seed, loss):
-        groups[spec.sizes, spec.dtype].append(build(cell, spec).for_oracle())
+    for spec in setting.specs(cell, examples, seed):
+        groups[spec.sizes, spec.dtype].append(build(network, spec).for_oracle())
     with ThreadPoolExecutor(COMPILERS) as pool:
         list(pool.map(ask, groups.values()))
-    observe(cell, ask, loss=loss)
+    observe(network, ask, loss=setting.loss)
     with path.open("wb") as file:
         pickle.dump(answers, file, protocol=pickle.HIGHEST_PROTOCOL)
 
@@ -89,14 +90,14 @@ def digest(problem: Problem) -> bytes:
 
 
 def _arrays(problem: Problem) -> dict[str, np.ndarray[Any, Any]]:
-    flat = {name: problem[name] for name in ("x", "y", "weights")}
-    for group in ("params", "initial"):
-        flat |= {f"{group} {name}": array for name, array in problem[group].items()}
+    flat = {name: problem[name] for name in ("x", "y", "weights", "begins") if name in problem}
+    for group in ("params", "initial", "masks"):
+        flat |= {f"{group} {name}": array for name, array in problem.get(group, {}).items()}
     return flat
 
 
-def _ask_reference(partner: str, problems: Sequence[Problem]) -> list[Answer]:
+def _ask_reference(partner: str, setting: Setting, problems: Sequence[Problem]) -> list[Answer]:
     from manual_rnn.cli.targets import find_autodiff
 
-    answered: list[Answer] = find_autodiff(cells.get(partner))(problems)
+    answered: list[Answer] = find_autodiff(cells.get(partner), setting)(problems)
     return answered

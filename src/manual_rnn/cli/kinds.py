@@ -9,7 +9,7 @@ from typing import Any
 from manual_rnn.cli.targets import find
 from manual_rnn.cli.task import Task
 from manual_rnn.cli.verdict import Judged
-from manual_rnn.errors import InputError, UsageError
+from manual_rnn.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def judge_target(name: str, task: Task) -> Judged:
     """The verdict on what a name stands for.
 
     Raises:
-        UsageError: there is no such name, or a loss is asked for that is no cell's.
+        UsageError: there is no such name, or a setting is asked for that is a cell's, and it is none.
         InputError: it stands for something else than what can be judged.
         RunError: the user's code failed.
     """
@@ -53,8 +53,8 @@ def judge_target(name: str, task: Task) -> Judged:
     found = find_target(name)
     for kind in kinds():
         if isinstance(found, kind.type):
-            if task.loss != "softmax" and kind.type is not Cell:
-                raise UsageError(f"{name} is a {kind.type.__name__}, which says its own loss; --loss is for cells.")
+            if kind.type is not Cell:
+                task.setting.check_is_for_cells(name, kind.type.__name__)
             return kind.judge(name, found, task)
     expected = " or ".join(kind.words for kind in kinds())
     raise InputError(f"{name} is of the type {type(found).__name__}; expected {expected}.")

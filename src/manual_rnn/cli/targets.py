@@ -13,8 +13,11 @@ from typing import Any
 
 from manual_rnn import cells
 from manual_rnn.cell import Cell
+from manual_rnn.cli.setting import Setting
 from manual_rnn.cli.tracebacks import failure
 from manual_rnn.errors import InputError, UsageError
+
+SINGLE = Setting()
 
 
 def find(target: str, kinds: tuple[type, ...]) -> Any:
@@ -48,21 +51,21 @@ def no_target(target: str) -> UsageError:
     )
 
 
-def find_oracle(cell: Cell) -> Any:
+def find_oracle(cell: Cell, setting: Setting = SINGLE) -> Any:
     """The autodiff of a cell's partner: the one place where the manual and the reference package meet."""
     from manual_rnn.cli.kept_answers import kept_for
 
-    return kept_for(cell.against or cell.name) or find_autodiff(cell)
+    return kept_for(cell.against or cell.name) or find_autodiff(cell, setting)
 
 
-def find_autodiff(cell: Cell) -> Any:
+def find_autodiff(cell: Cell, setting: Setting) -> Any:
     """The autodiff itself, with its compiled functions kept on this machine."""
     import reference
     from manual_rnn.cli.caches import use_compilation_cache
 
     use_compilation_cache()
     try:
-        return reference.autodiff(cell.against or cell.name, readout_of=cell.states[0])
+        return reference.autodiff(cell.against or cell.name, readout_of=cell.states[0], **setting.of_layers)
     except ValueError as error:
         raise InputError(
             f"The cell {cell.name!r} has no partner to be compared with: give it against=<one step in JAX>, "

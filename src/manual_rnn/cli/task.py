@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from manual_rnn import losses
-from manual_rnn.errors import UsageError
+from manual_rnn.cli.setting import Setting
 
 
 @dataclass(frozen=True)
@@ -22,14 +21,8 @@ class Task:
     progress: Callable[[int], None] = lambda cases: None
     may_be_silent: Callable[[float], None] = lambda seconds: None
     """... unless the judge holds the user's calls to the limit by itself: then it asks for so many seconds here."""
-    loss: str = "softmax"
-    """What a cell is judged with."""
-
-
-def check_loss(name: str) -> None:
-    """Raises UsageError where there is no loss of this name."""
-    if name not in losses.names():
-        raise UsageError(f"There is no loss {name!r}; --loss is one of {', '.join(losses.names())}.")
+    setting: Setting = field(default_factory=Setting)
+    """What a cell is judged in."""
 
 
 def cores() -> int:

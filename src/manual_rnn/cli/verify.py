@@ -21,6 +21,11 @@ def verify(
     examples: Annotated[int | None, Parameter(validator=validators.Number(gte=1))] = None,
     seed: Annotated[int, Parameter(validator=validators.Number(gte=0))] = 0,
     loss: str = "softmax",
+    layers: Annotated[int, Parameter(validator=validators.Number(gte=1))] = 1,
+    bidirectional: Annotated[bool, Parameter(negative=())] = False,
+    learned_initial: Annotated[bool, Parameter(negative=())] = False,
+    resets: Annotated[bool, Parameter(negative=())] = False,
+    dropout: Annotated[bool, Parameter(negative=())] = False,
     json: bool = False,
     csv: Path | None = None,
     time_limit: Annotated[float, Parameter(validator=validators.Number(gte=0))] = 30.0,
@@ -47,6 +52,16 @@ def verify(
         The same seed draws the same cases.
     loss
         The loss that a cell is judged with: softmax, squared, or bernoulli. A Target says its own.
+    layers
+        How many layers of the cell are judged, one above the other.
+    bidirectional
+        Each layer goes through the sequence in both directions.
+    learned_initial
+        The states that sequences start from are parameters.
+    resets
+        Sequences begin in mid-array, and have lengths of their own.
+    dropout
+        What a layer hands to the one above is masked.
     json
         One JSON document on stdout, and no table.
     csv
@@ -66,13 +81,14 @@ def verify(
     from manual_rnn.cli.counting import counting
     from manual_rnn.cli.failed import Failed
     from manual_rnn.cli.judge_cell import EXAMPLES
-    from manual_rnn.cli.task import check_loss
+    from manual_rnn.cli.setting import Setting
     from manual_rnn.cli.verdict import exit_code
     from manual_rnn.cli.verify_own import judge_all
     from manual_rnn.cli.verify_table import show
     from manual_rnn.html_report.place import check_place
 
-    check_loss(loss)
+    setting = Setting(loss, layers, bidirectional, learned_initial, resets, dropout)
+    setting.check()
     chosen = expand(targets)  # what can be wrong about a target's name is said before the first one is judged
     if csv is not None:
         check_csv(csv)
@@ -84,7 +100,7 @@ def verify(
             chosen,
             examples=examples,
             seed=seed,
-            loss=loss,
+            setting=setting,
             time_limit=time_limit,
             memory_limit=memory_limit,
             progress=progress,

@@ -13,6 +13,7 @@ from manual_rnn.cli.class_targets import Targets
 from manual_rnn.cli.failed import Failed
 from manual_rnn.cli.judge_cell import EXAMPLES, WORTH_PROCESSES
 from manual_rnn.cli.kinds import judge_target
+from manual_rnn.cli.setting import Setting
 from manual_rnn.cli.task import Task, cores
 from manual_rnn.cli.verdict import Verdict
 
@@ -25,7 +26,7 @@ def judge_all(
     *,
     examples: int | None,
     seed: int,
-    loss: str,
+    setting: Setting,
     time_limit: float,
     memory_limit: float | None,
     progress: Callable[[int], None],
@@ -42,7 +43,7 @@ def judge_all(
     alone = cases >= WORTH_PROCESSES
     at_once = cores() if alone or targets.are_a_class else 1
     bytes_ = memory.share(at_once) if memory_limit is None else int(memory_limit * memory.GIGABYTE)
-    job = Job(examples, seed, time_limit * max(1.0, cases / WORTH_PROCESSES), bytes_, share=not alone, loss=loss)
+    job = Job(examples, seed, time_limit * max(1.0, cases / WORTH_PROCESSES), bytes_, share=not alone, setting=setting)
     if targets.are_a_class:
         return [verdict for verdict, _ in judge_apart(targets.names, job, progress, workers=1 if alone else cores())]
     found: dict[str, Verdict] = {}
@@ -55,7 +56,7 @@ def judge_all(
         found[name] = verdict
     for name in targets.names:
         if name not in found:
-            found[name] = judge_target(name, Task(examples, seed, 0.0, progress, loss=loss))
+            found[name] = judge_target(name, Task(examples, seed, 0.0, progress, setting=setting))
     return [found[name] for name in targets.names]
 
 

@@ -166,7 +166,8 @@ def _as_it_is(model: Cell | Network, case: Case, error: BaseException) -> Except
 
 
 def _called(model: Cell | Network) -> str:
-    return f"the cell {model.name!r}" if isinstance(model, Cell) else f"the network of {model.name}"
+    network = Network.of(model)
+    return f"the cell {network.cells[0].name!r}" if len(network.cells) == 1 else f"the network of {network.name}"
 
 
 def _capital(words: str) -> str:

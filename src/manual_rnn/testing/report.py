@@ -104,8 +104,8 @@ class Report:
     max_length: int
     equations: tuple[EquationReport, ...]
     diagnosis: tuple[str, ...]
-    loss: str = "softmax"
-    """Not in the JSON."""
+    setting: str = ""
+    """What it was judged in, in words, where that is said. Not in the JSON."""
 
     @property
     def agree(self) -> bool:
