@@ -43,7 +43,7 @@ def wrong(tmp_path):
     def report(what):
         (mistake,) = [mistake for mistake in MISTAKES if mistake.what == what]
         with planted(mistake, tmp_path) as package:
-            cell, manual = package.cells.get("rnn"), package.forward_and_backward
+            cell, manual = package.cells.get("rnn"), package.gradients.forward_and_backward
             return judge(cell, autodiff("rnn"), SPECS, manual=manual).report(["the diagnosis"])
 
     return report
