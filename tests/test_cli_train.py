@@ -75,9 +75,9 @@ def test_every_cell_trains_samples_and_is_read_again_as_it_was(capsys, text, out
     code, stdout, _ = told(capsys, "train", text, "--out", out, "--steps", 30, "--cell", cell, "--json", *TINY)
     assert code == 0
     run = load(out)
-    assert run.cell is cells.get(cell)
+    assert run.network is cells.get(cell)
     ids = run.vocabulary.encode(Path(text).read_text())
-    again = mean_nats(run.cell, run.params, *last_ids(ids, len(ids) - len(split(ids)[0])))
+    again = mean_nats(run.network, run.params, *last_ids(ids, len(ids) - len(split(ids)[0])))
     assert again == pytest.approx(json.loads(stdout)["val_nats"], rel=1e-6)  # the GRU's two biases are read apart
     code, stdout, stderr = told(capsys, "sample", out, "--length", 20)
     assert (code, stderr, len(stdout)) == (0, "", 20)

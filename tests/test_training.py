@@ -65,13 +65,13 @@ def test_the_state_carried_from_window_to_window_is_one_long_unroll():
     K = windows.per_epoch
     steps = [training.one_update(model, windows[k], lr=0.0, clip=1.0) for k in range(K)]
     x, y = windows.x[: K * told.seq_len], windows.y[: K * told.seq_len]
-    whole = loss_and_gradients(model.cell, model.params, x, y, reduction="mean")
+    whole = loss_and_gradients(model.network, model.params, x, y, reduction="mean")
     # A mean of means of equal parts; in float64 some hundred terms round to a few units of 1e-16.
     assert np.mean([step.nats for step in steps]) == pytest.approx(whole.loss, rel=1e-13)
     np.testing.assert_allclose(model.state["h"], whole.state["h"], rtol=0, atol=1e-13)
 
     training.one_update(model, windows[K], lr=0.0, clip=1.0)
-    fresh = loss_and_gradients(model.cell, model.params, windows[K].x, windows[K].y)
+    fresh = loss_and_gradients(model.network, model.params, windows[K].x, windows[K].y)
     np.testing.assert_array_equal(model.state["h"], fresh.state["h"])
 
 
@@ -80,8 +80,8 @@ def test_the_validation_loss_is_the_mean_over_the_whole_set(monkeypatch, at_once
     model, _, (x, y) = prepared(options())
     assert len(y) == len(TEXT) // 10
     monkeypatch.setattr(evaluation, "AT_ONCE", at_once)
-    direct = loss_and_gradients(model.cell, model.params, x[:, None], y[:, None], reduction="mean").loss
-    assert mean_nats(model.cell, model.params, x, y) == pytest.approx(direct, rel=1e-13)
+    direct = loss_and_gradients(model.network, model.params, x[:, None], y[:, None], reduction="mean").loss
+    assert mean_nats(model.network, model.params, x, y) == pytest.approx(direct, rel=1e-13)
 
 
 def test_validation_predicts_each_character_of_the_last_tenth():
@@ -96,7 +96,7 @@ def test_one_update_is_the_clipped_gradient_times_the_learning_rate():
     model.optimiser = SGD()
     before = {name: array.copy() for name, array in model.params.items()}
     window = windows[0]
-    result = loss_and_gradients(model.cell, before, window.x, window.y, reduction="mean")
+    result = loss_and_gradients(model.network, before, window.x, window.y, reduction="mean")
     step = training.one_update(model, window, lr=0.1, clip=0.01)
     squares = sum(np.sum(result.gradients[name] ** 2) for name in before)
     assert step.grad_norm == pytest.approx(np.sqrt(squares), rel=1e-13)

@@ -19,6 +19,10 @@ class TrainingOptions:
     """The recurrent cell: rnn (tanh), lstm, gru, or another file of manual_rnn/cells."""
     hidden: int = 256
     """Width of the hidden state."""
+    layers: int = 1
+    """Layers of the cell, one above the other."""
+    dropout: float = 0.0
+    """Probability that a unit is left out on its way to the layer above, while training."""
     seq_len: int = 50
     """Steps of a window, which is how far the gradient goes back."""
     batch: int = 32
@@ -58,7 +62,7 @@ class TrainingOptions:
 
         if self.cell not in cells.names():
             raise UsageError(f"--cell is {self.cell!r}; the cells are {', '.join(cells.names())}.")
-        for name in ("hidden", "seq_len", "batch", "steps", "eval_every", "threads"):
+        for name in ("hidden", "layers", "seq_len", "batch", "steps", "eval_every", "threads"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UsageError(f"{_flag(name)} is {value}; it must be at least 1.")
@@ -68,6 +72,10 @@ class TrainingOptions:
                 raise UsageError(f"{_flag(name)} is {value}; it must be a positive, finite number.")
         if wrong := refusal(cells.get(self.cell), **self.start(), spectral_radius=None, say=_flag):
             raise UsageError(wrong)
+        if not 0 <= self.dropout < 1:
+            raise UsageError(f"--dropout is {self.dropout}; it is at least 0 and less than 1.")
+        if self.dropout and self.layers == 1:
+            raise UsageError(f"--dropout is {self.dropout}, but it is between layers, and --layers is 1.")
         if self.seed < 0:
             raise UsageError(f"--seed is {self.seed}; it must be zero or more.")
         if self.steps is not None and self.seconds is not None:
