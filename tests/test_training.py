@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from manual_rnn import cells, evaluation, training
+from manual_rnn import cells, evaluation, stack, training
+from manual_rnn.dropout import draw_masks
 from manual_rnn.errors import RunError, UsageError
 from manual_rnn.evaluation import last_ids, mean_nats
 from manual_rnn.gradients import loss_and_gradients
@@ -176,3 +177,34 @@ def test_defaults_that_hang_on_others_are_put_in():
     assert TrainingOptions(seconds=3).filled().steps is None
     assert TrainingOptions(optimizer="sgd").filled().lr == SGD.default_lr
     assert TrainingOptions(lr=0.5).filled().lr == 0.5
+
+
+def test_layers_and_dropout_repeat_themselves_and_start_alike():
+    told = options(layers=2, dropout=0.5, cell="gru", steps=3)
+    (first, a), (second, b) = trained(told), trained(told)
+    assert a.val_nats == b.val_nats
+    for name, array in first.params.items():
+        np.testing.assert_array_equal(array, second.params[name])
+    without = options(layers=2, cell="gru", steps=3)
+    assert trained(without)[1].val_nats != a.val_nats
+    for name, array in prepared(without)[0].params.items():
+        np.testing.assert_array_equal(prepared(told)[0].params[name], array)
+
+
+def test_a_mask_leaves_out_its_rate_and_keeps_the_mean():
+    network = stack(cells.get("rnn"), layers=3)
+    masks = draw_masks(network, np.random.default_rng(0), 0.25, T=50, B=20, n_hidden=40, dtype=np.float32)
+    assert list(masks) == ["layer2.x", "layer3.x"]
+    for mask in masks.values():
+        assert set(np.unique(mask)) == {np.float32(0), np.float32(1 / 0.75)}
+        # 40,000 draws: the standard error of the mean is 0.003
+        assert mask.mean(dtype=np.float64) == pytest.approx(1, abs=0.012)
+
+
+def test_dropout_is_between_layers():
+    with pytest.raises(ValueError, match=r"Dropout is between layers, and the network has one"):
+        draw_masks(stack(cells.get("rnn")), np.random.default_rng(0), 0.5, T=2, B=2, n_hidden=2, dtype=float)
+    with pytest.raises(UsageError, match=r"--dropout is 0\.5, but it is between layers, and --layers is 1\."):
+        TrainingOptions(dropout=0.5)
+    with pytest.raises(UsageError, match=r"--dropout is 1\.0; it is at least 0 and less than 1\."):
+        TrainingOptions(dropout=1.0, layers=2)
