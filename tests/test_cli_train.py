@@ -89,6 +89,7 @@ def test_every_cell_trains_samples_and_is_read_again_as_it_was(capsys, text, out
         ("lstm", ["--forget-bias", 1], {"init": None, "forget_bias": 1.0, "chrono": None}),
         ("gru", ["--chrono", 30, "--init", "orthogonal"], {"init": "orthogonal", "forget_bias": None, "chrono": 30}),
         ("rnn", ["--init", "sparse"], {"init": "sparse"}),
+        ("rnn", ["--init", "sparse", "--spectral-radius", 0.5], {"init": "sparse", "spectral_radius": 0.5}),
         ("rnn_relu", ["--init", "identity"], {"init": "identity"}),
     ],
 )
@@ -104,6 +105,8 @@ def test_the_start_is_what_was_told_and_is_kept_in_the_config(capsys, text, out,
         case {"chrono": 30}:
             assert (params[keep] > 0).all()
             np.testing.assert_allclose(params["W_n"].T @ params["W_n"], np.eye(8), atol=1e-14)
+        case {"spectral_radius": 0.5}:
+            assert np.abs(np.linalg.eigvals(params["W"])).max() == pytest.approx(0.5)
         case {"init": "sparse"}:
             assert np.abs(np.linalg.eigvals(params["W"])).max() == pytest.approx(0.95)
         case {"init": "identity"}:

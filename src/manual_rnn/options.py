@@ -43,6 +43,8 @@ class TrainingOptions:
     """Scale of the initial matrices: entries are drawn from N(0, gain²/width)."""
     init: Literal["gaussian", "glorot", "orthogonal", "identity", "sparse"] | None = None
     """How the matrices of the state start, with glorot the others too; by default gaussian, or the cell's own start."""
+    spectral_radius: float | None = None
+    """Largest absolute eigenvalue of the matrices of the state at the start, in place of --gain."""
     forget_bias: float | None = None
     """Initial bias of the gate that keeps the state: the forget gate's or the update gate's; 0 if not given."""
     chrono: int | None = None
@@ -70,7 +72,7 @@ class TrainingOptions:
             value = getattr(self, name)
             if value is not None and not (value > 0 and (math.isfinite(value) or name == "clip")):
                 raise UsageError(f"{_flag(name)} is {value}; it must be a positive, finite number.")
-        if wrong := refusal(cells.get(self.cell), **self.start(), spectral_radius=None, say=_flag):
+        if wrong := refusal(cells.get(self.cell), **self.start(), say=_flag):
             raise UsageError(wrong)
         if not 0 <= self.dropout < 1:
             raise UsageError(f"--dropout is {self.dropout}; it is at least 0 and less than 1.")
@@ -84,7 +86,8 @@ class TrainingOptions:
     def start(self) -> _Start:
         """How the parameters start, as :func:`manual_rnn.initialise` is told."""
         return {
-            "recurrent": self.init, "gain": self.gain, "forget_bias": self.forget_bias, "chrono": self.chrono,
+            "recurrent": self.init, "gain": self.gain, "spectral_radius": self.spectral_radius,
+            "forget_bias": self.forget_bias, "chrono": self.chrono,
         }
 
     def filled(self) -> TrainingOptions:
@@ -101,6 +104,7 @@ class TrainingOptions:
 class _Start(TypedDict):
     recurrent: str | None
     gain: float
+    spectral_radius: float | None
     forget_bias: float | None
     chrono: int | None
 
