@@ -15,7 +15,7 @@ import numpy as np
 from manual_rnn import affine, in_place, losses, readout
 from manual_rnn.cell import Array, Cell, Nodes, of_input
 from manual_rnn.check import check_problem
-from manual_rnn.loss import weights_for
+from manual_rnn.loss import weights_of_steps
 from manual_rnn.maps import Maps
 from manual_rnn.tape import Tape
 
@@ -260,12 +260,9 @@ def loss_and_gradients(
             names the array, what it is and what it should be.
     """
     check_problem(cell, params, x, y, initial, weights, loss)
-    if weights is not None and reduction != "sum":
-        raise ValueError(f"Both weights and reduction={reduction!r} are given; the weights say all a reduction can.")
     T, B = y.shape[:2]
     dtype = np.result_type(*params.values())
-    if weights is None:
-        weights = weights_for(reduction, T, B, dtype)
+    weights = weights_of_steps(weights, reduction, T, B, dtype)
     if initial is None:
         initial = zero_state(cell, params, B)
     before = (over.tape, over.node_gradients) if over else (None, None)

@@ -34,7 +34,7 @@ class Targets:
 
 @dataclass(frozen=True, kw_only=True)
 class Loss:
-    """One loss: F4 and B1 of a derivation, which no other equation knows."""
+    """One loss: F4 and B1 of a derivation, which no other equation knows; and RB1, how B1 moves with the logits."""
 
     name: str
     forward: Callable[[Array, Array, Array], tuple[Array, Any]]
@@ -42,9 +42,21 @@ class Loss:
     wants of them."""
     backward: Callable[[Any, Array, Array], Array]
     """∇o (T, B, n_out), the gradient of the weighted loss, from what ``forward`` kept, y and the weights."""
+    tangent: Callable[[Any, Array, Array], Array]
+    """R{∇o} (T, B, n_out), the second derivative of the weighted loss along R{o}, from what ``forward`` kept, R{o} and
+    the weights: y is a constant in ∇o, and not in it."""
     targets: Targets
     latex: Mapping[str, str]
     """The two equations for reports, "loss" and "grad_o"."""
+
+
+def weights_of_steps(weights: Array | None, reduction: str, T: int, B: int, dtype: npt.DTypeLike) -> Array:
+    """The weights (T, B) that were given, or else those of the reduction. Raises ValueError where both are named."""
+    if weights is None:
+        return weights_for(reduction, T, B, dtype)
+    if reduction != "sum":
+        raise ValueError(f"Both weights and reduction={reduction!r} are given; the weights say all a reduction can.")
+    return weights
 
 
 def weights_for(reduction: str, T: int, B: int, dtype: npt.DTypeLike) -> Array:
