@@ -37,6 +37,8 @@ class Loss:
     """One loss: F4 and B1 of a derivation, which no other equation knows; and RB1, how B1 moves with the logits."""
 
     name: str
+    words: str
+    """What it is at one step, in a report's words."""
     forward: Callable[[Array, Array, Array], tuple[Array, Any]]
     """From logits o (T, B, n_out), targets y and weights (T, B): the weighted losses (T, B), and what ``backward``
     wants of them."""

@@ -54,6 +54,7 @@ def tangent(sides: tuple[Array, Array], R_o: Array, weights: Array) -> Array:
 
 LOSS = Loss(
     name="bernoulli",
+    words="the binary cross-entropy of σ(o(t)) and y(t)",
     forward=forward,
     backward=backward,
     tangent=tangent,

@@ -46,6 +46,7 @@ def tangent(y_hat: Array, R_o: Array, weights: Array) -> Array:
 
 LOSS = Loss(
     name="softmax",
+    words="−log softmax(o(t)) at the target y(t)",
     forward=forward,
     backward=backward,
     tangent=tangent,

@@ -39,6 +39,7 @@ def tangent(residual: Array, R_o: Array, weights: Array) -> Array:
 
 LOSS = Loss(
     name="squared",
+    words="½ Σ (o(t) − y(t))²",
     forward=forward,
     backward=backward,
     tangent=tangent,

@@ -67,7 +67,8 @@ class Replay:
 def _run(cell: Cell, d: Drawn, tape: Tape, grads: Tape) -> None:
     x = d.case.for_oracle()["x"]
     if d.upstream is None:
-        forward_and_backward(cell, d.params, x, d.y, d.weights, d.initial, inputs=True, tape=tape, grads=grads)
+        tapes = {"tape": tape, "grads": grads}
+        forward_and_backward(cell, d.params, x, d.y, d.weights, d.initial, inputs=True, loss=d.step_loss, **tapes)
         return
     unroll(cell, d.params, x, d.initial, tape)
     go_back(cell, d.params, x, tape, d.upstream, grads, inputs=True)
