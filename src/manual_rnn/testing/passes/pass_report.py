@@ -73,6 +73,7 @@ class PassReport:
     source: str
     """Where the right gradients come from: "autodiff of rnn"."""
     loss: str
+    step_loss: str
     equations: tuple[Gradient, ...]
     preflight: tuple[Check, ...]
     families: Mapping[str, FamilyCount]
@@ -100,6 +101,7 @@ class PassReport:
             what="a step" if target.layout.step else "a whole backward pass",
             source=getattr(target.against, "source", "an oracle of your own"),
             loss=target.loss,
+            step_loss=target.step_loss,
             equations=tuple(Gradient(check, label(check.name), epsilon) for check in found.gradients),
             preflight=found.preflight,
             families=found.families,
@@ -163,6 +165,7 @@ class PassReport:
             "what": self.what,
             "against": self.source,
             "loss": self.loss,
+            "step_loss": self.step_loss,
             "preflight": [
                 {"name": p.name, "agree": p.agree, "message": p.message, "details": p.details} for p in self.preflight
             ],
