@@ -70,18 +70,23 @@ class Quantities:
             return np.asarray(self.x[row])
         return np.asarray((self.grads if quantity.gradient else self.nodes)[quantity.name][row])
 
+    def nodes_at(self, t: int) -> tuple[Nodes, Nodes]:
+        """What the cell's own code is given at row t: the nodes of the step, and the states of the one before."""
+        prev = {name: self.at(Quantity(self.cell.full(name), offset=-1), t) for name in self.cell.states}
+        return Nodes(**self._by_own_name(t)), Nodes(**prev)
+
+    def _by_own_name(self, t: int, *, gradient: bool = False) -> dict[str, Array]:
+        names = {own: name for name in self.nodes_by_step if (own := self.cell.own(name)) is not None}
+        return {own: self.at(Quantity(name, gradient=gradient), t) for own, name in names.items()}
 
     def direct(self, state: str, t: int) -> Array:
         """What row t hands to ∇state(t−1) past the maps, (B, n_hidden), as the cell's code gives it; zero beyond."""
         B, n = self.case.initial[state].shape
         if not 0 <= t < self.T:
             return np.zeros((B, n), self.x.dtype)
-        names = {own: name for name in self.nodes_by_step if (own := self.cell.own(name)) is not None}
-        node = Nodes(**{own: self.at(Quantity(name), t) for own, name in names.items()})
-        prev = Nodes(**{name: self.at(Quantity(self.cell.full(name), offset=-1), t) for name in self.cell.states})
-        grad = Nodes(**{own: self.at(Quantity(name, gradient=True), t) for own, name in names.items()})
+        grad = Nodes(**self._by_own_name(t, gradient=True))
         tapped = self.cell.backward(
-            node, prev, grad, lambda name, _: self.at(Quantity(self.cell.full(name), gradient=True), t)
+            *self.nodes_at(t), grad, lambda name, _: self.at(Quantity(self.cell.full(name), gradient=True), t)
         )
         return np.asarray(tapped.get(f"{state}_prev", np.zeros((B, n), self.x.dtype)))
 
