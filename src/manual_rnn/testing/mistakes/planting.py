@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from manual_rnn.bptt import forward_and_backward
-from manual_rnn.cell import Array, Cell, Nodes, widths
+from manual_rnn.cell import Array, Cell, widths
 from manual_rnn.tape import Tape
 from manual_rnn.testing.local import Manual
 from manual_rnn.testing.mistakes.formula import Formula
@@ -106,12 +106,6 @@ class PlantedTape(Tape):
 
     def reserve_state(self, name: str, initial: Array, dtype: Any) -> None:
         self._tape.reserve_state(name, initial, dtype)
-
-    def at(self, t: int) -> Nodes:
-        return self._tape.at(t)
-
-    def previous_at(self, t: int) -> Nodes:
-        return self._tape.previous_at(t)
 
     def previous(self, name: str) -> Array:
         return self._tape.previous(name)
