@@ -43,7 +43,7 @@ MISTAKES = [
     Mistake("accidental truncation after three steps", "bptt", B4,
             B4.replace("carried[first]", "(grads.T - t <= 3) * carried[first]"), ("grad_h",)),
     Mistake("the carry's sign", "bptt", B4, B4.replace("+ carried", "- carried"), ("grad_h",)),
-    Mistake("W for Wᵀ on the way back", "maps", "grad_a @ self.weight", "grad_a @ self.weight.T",
+    Mistake("W for Wᵀ on the way back", "affine", "grad_a @ weight", "grad_a @ weight.T",
             ("grad_h", "grad_h0")),
     Mistake("the carry taken before the activation's derivative", "bptt", CARRY, "product.back(grad.h)",
             ("grad_h", "grad_h0")),

@@ -36,7 +36,7 @@ def fused(product):
         tape.reserve_state("h", initial["h"], p["W"].dtype)
         for t in range(T):
             tape.t = t
-            prev = tape.previous_at(t)
+            prev = bptt.Nodes(h=tape.previous("h")[t])
             a = tape.tap("a", product(np.concatenate([prev.h, x[t]], axis=1), WU.T) + p["b"])
             cell.forward(bptt.Nodes(a=a), prev, tape.tap)
         o = tape.tap_all("o", p["c"] + product(tape["h"], p["V"].T))
@@ -49,7 +49,8 @@ def fused(product):
         for t in reversed(range(T)):
             grads.t = t
             grad = bptt.Nodes(h=grads.tap("h", product(grad_o[t], p["V"]) + from_above))
-            from_above = product(cell.backward(tape.at(t), tape.previous_at(t), grad, grads.tap)["a"], p["W"])
+            node, prev = bptt.Nodes(a=tape["a"][t], h=tape["h"][t]), bptt.Nodes(h=tape.previous("h")[t])
+            from_above = product(cell.backward(node, prev, grad, grads.tap)["a"], p["W"])
         ahead, before = grads["a"], tape.previous("h")
         for name, left, right in (("V", grad_o, tape["h"]), ("W", ahead, before), ("U", ahead, x)):
             grads.tap_all(name, sum(product(left[t].T, right[t]) for t in range(T)))

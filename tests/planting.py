@@ -16,10 +16,10 @@ import manual_rnn
 SOURCE = Path(manual_rnn.__file__).parent
 DERIVATION = sorted(
     path.relative_to(SOURCE).with_suffix("").as_posix()
-    for pattern in ("*.py", "losses/*.py", "cells/__init__.py", "cells/rnn.py")
+    for pattern in ("*.py", "losses/*.py", "cells/*.py")
     for path in SOURCE.glob(pattern)
 )
-"""What a pass through time may be made of: the modules at the top, the losses, and the one cell."""
+"""What a pass through time may be made of: the modules at the top, the losses, and the cells."""
 COUNT = itertools.count()
 
 

@@ -75,9 +75,9 @@ def test_every_cell_trains_samples_and_is_read_again_as_it_was(capsys, text, out
     code, stdout, _ = told(capsys, "train", text, "--out", out, "--steps", 30, "--cell", cell, "--json", *TINY)
     assert code == 0
     run = load(out)
-    assert run.cell is cells.get(cell)
+    assert run.network.cells == (cells.get(cell),)
     ids = run.vocabulary.encode(Path(text).read_text())
-    again = mean_nats(run.cell, run.params, *last_ids(ids, len(ids) - len(split(ids)[0])))
+    again = mean_nats(run.network, run.params, *last_ids(ids, len(ids) - len(split(ids)[0])))
     assert again == pytest.approx(json.loads(stdout)["val_nats"], rel=1e-6)  # the GRU's two biases are read apart
     code, stdout, stderr = told(capsys, "sample", out, "--length", 20)
     assert (code, stderr, len(stdout)) == (0, "", 20)
@@ -89,6 +89,7 @@ def test_every_cell_trains_samples_and_is_read_again_as_it_was(capsys, text, out
         ("lstm", ["--forget-bias", 1], {"init": None, "forget_bias": 1.0, "chrono": None}),
         ("gru", ["--chrono", 30, "--init", "orthogonal"], {"init": "orthogonal", "forget_bias": None, "chrono": 30}),
         ("rnn", ["--init", "sparse"], {"init": "sparse"}),
+        ("rnn", ["--init", "sparse", "--spectral-radius", 0.5], {"init": "sparse", "spectral_radius": 0.5}),
         ("rnn_relu", ["--init", "identity"], {"init": "identity"}),
     ],
 )
@@ -104,10 +105,21 @@ def test_the_start_is_what_was_told_and_is_kept_in_the_config(capsys, text, out,
         case {"chrono": 30}:
             assert (params[keep] > 0).all()
             np.testing.assert_allclose(params["W_n"].T @ params["W_n"], np.eye(8), atol=1e-14)
+        case {"spectral_radius": 0.5}:
+            assert np.abs(np.linalg.eigvals(params["W"])).max() == pytest.approx(0.5)
         case {"init": "sparse"}:
             assert np.abs(np.linalg.eigvals(params["W"])).max() == pytest.approx(0.95)
         case {"init": "identity"}:
             np.testing.assert_allclose(params["W"], np.eye(8), atol=1e-29)
+
+
+def test_layers_train_sample_and_are_read_again_as_they_were(capsys, text, out):
+    told(capsys, "train", text, "--out", out, "--steps", 20, "--layers", 2, "--dropout", 0.2, "--cell", "lstm", *TINY)
+    run = load(out)
+    assert [cell.prefix for cell in run.network.cells] == ["layer1.", "layer2."]
+    assert "layer2.W_f" in run.params
+    code, stdout, stderr = told(capsys, "sample", out, "--length", 20)
+    assert (code, len(stdout.rstrip("\n")) <= 20, stderr) == (0, True, "")
 
 
 def test_the_same_seed_gives_the_same_weights(capsys, text, tmp_path):

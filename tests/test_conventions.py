@@ -2,7 +2,7 @@
 
 import pytest
 
-from test_check_backward import broken, check, outcome
+from cs231n import broken, check, outcome
 
 OTHERWISE = "right, in another convention"
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from manual_rnn import cells
+from manual_rnn import cells, losses
 from manual_rnn.diagnostics import cross_check, driven_network
 from reference import autodiff
 
@@ -65,6 +65,53 @@ def test_a_wrong_backward_pass_fails():
         return {"a": tap("a", (1 - node.h**2 * (1 + 1e-9)) * grad.h)}
 
     assert not check(1.0, cell=replace(RNN, backward=backward)).agree
+
+
+def of_rows(loss, *, wrong=None, **options):
+    """The check with targets that are rows of numbers; ``wrong`` stands in the place of the loss's ∇o."""
+    net, y = network(0.8), np.random.default_rng(3).uniform(0, 1, (40, 2, 10))
+    with pytest.MonkeyPatch.context() as patch:
+        if wrong:
+            planted = replace(losses.get(loss), backward=wrong)
+            patch.setattr(losses, "get", lambda name: planted)
+        return cross_check(RNN, net.params, net.x, y, initial=net.initial, against=ORACLE, loss=loss, **options)
+
+
+@pytest.mark.parametrize("reduction", ["last", "sum", "mean"])
+@pytest.mark.parametrize("loss", ["squared", "bernoulli"])
+def test_every_loss_is_held_against_the_same_of_the_oracle(loss, reduction):
+    result = of_rows(loss, reduction=reduction)
+    assert result.agree
+    assert result.undecided == 0
+
+
+@pytest.mark.parametrize(("loss", "wrong"), [
+    ("squared", lambda residual, y, w: -w[..., None] * residual),
+    ("squared", lambda residual, y, w: 2 * w[..., None] * residual),
+    ("squared", lambda residual, y, w: w[..., None] * residual / y.shape[-1]),
+    ("bernoulli", lambda sides, y, w: w[..., None] * (y - sides[0])),
+    ("bernoulli", lambda sides, y, w: w[..., None] * (sides[0] - y) * sides[0] * sides[1]),
+    ("bernoulli", lambda sides, y, w: w[..., None] * sides[0]),
+], ids=["y − o", "twice", "mean over n_out", "y − ŷ", "σ′ besides", "without y"])  # fmt: skip
+def test_a_wrong_gradient_of_a_loss_fails(loss, wrong):
+    assert not of_rows(loss, wrong=wrong).agree
+
+
+def test_the_oracle_of_another_loss_disagrees():
+    net, y = network(0.8), np.random.default_rng(3).uniform(0, 1, (40, 2, 10))
+    other = {"squared": "bernoulli", "bernoulli": "squared"}
+
+    def mistaken(problems):
+        return ORACLE([{**problem, "loss": other[problem["loss"]]} for problem in problems])
+
+    for loss in other:
+        assert not cross_check(RNN, net.params, net.x, y, against=mistaken, loss=loss).agree
+
+
+def test_weights_beside_a_reduction_are_refused():
+    net = network(1.0)
+    with pytest.raises(ValueError, match="Both weights and reduction='last' are given"):
+        cross_check(RNN, net.params, net.x, net.y, against=ORACLE, weights=np.ones((40, 2)), reduction="last")
 
 
 def test_chaos_is_undecided_not_passed_and_not_failed():

@@ -5,11 +5,11 @@ import types
 import numpy as np
 import pytest
 
+from cs231n import changed, check, cs231n
 from manual_rnn.testing import Layout, check_backward, complex_step
 from manual_rnn.testing.passes.explain_pass import NOTHING_FITS
 from reference import autodiff
 from strangers import MIN_CHAR_RNN, rnn_forward
-from test_check_backward import changed, check, cs231n
 
 BACK = "dh[:, t] + dprev, caches"
 ACTIVATION = "(1 - next_h**2) * dnext_h"

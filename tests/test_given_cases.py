@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import strangers
+from cs231n import GRADIENTS, MISTAKES, changed, check, cs231n
 from manual_rnn import cells
 from manual_rnn.testing import Layout, Sizes, Spec, Target, check_backward, complex_step
 from manual_rnn.testing.families import build
@@ -15,7 +16,6 @@ from manual_rnn.testing.passes.given import untested
 from manual_rnn.testing.passes.regimes import draw
 from reference import autodiff
 from strangers import rnn_forward
-from test_check_backward import GRADIENTS, MISTAKES, changed, check, cs231n
 
 
 def case(T=4, N=2, D=3, H=5, seed=0, **instead):

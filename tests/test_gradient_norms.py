@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from manual_rnn import cells, initialise, loss_and_gradients
+from manual_rnn import cells, initialise, loss_and_gradients, losses
 from manual_rnn.diagnostics import gradient_norms
 from manual_rnn.diagnostics.gradient_norms import log_norm
 
@@ -41,6 +41,19 @@ def test_every_cell_and_reduction(name, reduction):
         np.testing.assert_allclose(np.exp(norms.log_norm[1:]), plain, rtol=1e-13)
         np.testing.assert_allclose(np.exp(norms.log_norm[0]), np.linalg.norm(result.gradients[f"{state}0"], axis=-1))
         assert (norms.by_lag[0] == norms.log_norm[-1]).all()
+
+
+@pytest.mark.parametrize("loss", losses.names())
+def test_every_loss(loss):
+    cell = cells.get("rnn")
+    params, x, ids = problem(cell)
+    rows = np.random.default_rng(1).uniform(0, 1, (12, 3, 4))
+    y, of_another = (ids, rows) if loss == "softmax" else (rows, ids)
+    norms = gradient_norms(cell, params, x, y, loss=loss)
+    plain = loss_and_gradients(cell, params, x, y, loss=loss).node_gradients["h"]
+    np.testing.assert_allclose(np.exp(norms.log_norm[1:]), np.linalg.norm(plain, axis=-1), rtol=1e-13)
+    with pytest.raises(ValueError, match="y has the shape"):
+        gradient_norms(cell, params, x, of_another, loss=loss)
 
 
 def test_norms_whose_squares_underflow_or_overflow():

@@ -7,13 +7,13 @@ from functools import cache
 import numpy as np
 import pytest
 
+from cs231n import CS231N, MISTAKES, changed, cs231n
 from manual_rnn.html_report import render
 from manual_rnn.html_report.pass_section import Strip, relative
 from manual_rnn.testing import Target, check_target, complex_step
 from manual_rnn.testing.passes.backward_report import Check
 from manual_rnn.testing.passes.pass_report import PassReport
 from strangers import rnn_forward
-from test_check_backward import CS231N, MISTAKES, changed, cs231n
 from test_html_report import Page
 from test_html_report import right as right_cell
 

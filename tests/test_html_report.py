@@ -18,8 +18,9 @@ from manual_rnn.cli.app import main
 from manual_rnn.formulas import formula
 from manual_rnn.html_report import check_place, render, write
 from manual_rnn.html_report.heat_map import rows
-from manual_rnn.html_report.mathml import mathml
+from manual_rnn.html_report.mathml import equation, mathml
 from manual_rnn.testing import Sizes, Spec, judge
+from manual_rnn.testing.local import bound_for
 from manual_rnn.testing.profile import COLUMNS
 from mistakes import MISTAKES
 from planting import planted
@@ -29,7 +30,7 @@ RNN = cells.get("rnn")
 GRADIENTS = ["o", "h", "a", "c", "b", "V", "W", "U", "h0", "x"]
 EQUATIONS = ["a", "h", "o", "loss", *(f"grad_{name}" for name in GRADIENTS)]
 SPECS = [Spec("ordinary", sizes, "float64", 3, 50) for sizes in (Sizes(2, 2, 3, 5, 4), Sizes(40, 2, 3, 8, 5))]
-NEVER_CLOSED = {"meta", "br", "col", "link", "img", "input", "hr"}
+NEVER_CLOSED = {"meta", "br", "wbr", "col", "link", "img", "input", "hr"}
 CHROMIUM = shutil.which("chromium")
 
 
@@ -43,7 +44,7 @@ def wrong(tmp_path):
     def report(what):
         (mistake,) = [mistake for mistake in MISTAKES if mistake.what == what]
         with planted(mistake, tmp_path) as package:
-            cell, manual = package.cells.get("rnn"), package.forward_and_backward
+            cell, manual = package.cells.get("rnn"), package.gradients.forward_and_backward
             return judge(cell, autodiff("rnn"), SPECS, manual=manual).report(["the diagnosis"])
 
     return report
@@ -195,6 +196,19 @@ def test_latex_that_is_none_is_shown_as_it_is():
     assert formula(own, "grad_W") == formula(RNN, "grad_W")
 
 
+def test_a_line_can_break_between_the_terms_of_a_sum_and_nowhere_else():
+    def lines(latex):
+        return [Page(line).text for line in equation(latex).split("<wbr>")]
+
+    assert lines(r"a = -b (c + d) + e^{f + g} - h") == ["a=−b(c+d)", "+ef+g", "−h"]
+    assert lines(r"a = - b, \quad c = [d + e)") == ["a=−b, c=[d+e)"]
+    assert equation("a + b").count('<mo form="infix">+</mo>') == 1
+
+
+def test_the_bound_that_the_page_tells_is_the_one_that_is_judged_by():
+    assert Page(render([right()])).text.count(f"{bound_for(0):.0f} units and one for each term") == 1
+
+
 @pytest.mark.parametrize("place", ["missing/report.html", "."])
 def test_a_place_that_cannot_be_written_to_is_said_before_the_judging(place, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("manual_rnn.cli.verify_own.judge_all", lambda *_, **__: pytest.fail("it began to judge"))
@@ -221,18 +235,38 @@ def test_the_command_line_writes_it(tmp_path, capsys):
     assert manual_rnn.__version__ in text
 
 
+def browser(tmp_path, text, *arguments):
+    """What Chromium prints on a page."""
+    write(tmp_path / "report.html", text)
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+    flags += ["--disable-component-update", "--disable-sync", f"--user-data-dir={tmp_path / 'profile'}"]
+    command = [CHROMIUM, *flags, *arguments, (tmp_path / "report.html").as_uri()]
+    return subprocess.run(command, check=True, capture_output=True, timeout=120, env=dict(os.environ)).stdout
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 @pytest.mark.parametrize(("scheme", "dark"), [(0, True), (1, False)])
 def test_a_browser_draws_it_light_and_dark(scheme, dark, tmp_path):
-    write(tmp_path / "report.html", render([right()]))
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-    flags += ["--disable-component-update", "--disable-sync", f"--user-data-dir={tmp_path / 'profile'}"]
-    flags += [f"--blink-settings=preferredColorScheme={scheme}", "--window-size=390,800"]
     picture = tmp_path / "page.png"
-    url = (tmp_path / "report.html").as_uri()
-    command = [CHROMIUM, *flags, f"--screenshot={picture}", url]
-    subprocess.run(command, check=True, capture_output=True, timeout=120, env=dict(os.environ))
+    flags = [f"--blink-settings=preferredColorScheme={scheme}", "--window-size=390,800", f"--screenshot={picture}"]
+    browser(tmp_path, render([right()]), *flags)
     image = pytest.importorskip("matplotlib.image").imread(picture)
     assert image.shape[1] == 390
     assert (image[..., :3].mean() < 0.5) == dark
     assert Path(picture).stat().st_size > 20_000
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+@pytest.mark.parametrize(("width", "height"), [(500, 330), (1030, 200), (1200, 160)])
+def test_long_formulas_stay_inside_the_page_and_leave_room_for_the_rest(width, height, tmp_path):
+    long = [formula(cells.get("lstm"), "grad_h"), rf"\mathit{{{'unbreakable' * 20}}}"]
+    equations = tuple(replace(e, latex=long[number % 2]) for number, e in enumerate(right().equations))
+    measure = """<script>
+        const rows = [...document.querySelectorAll(".equations tbody tr")].map(row => row.offsetHeight);
+        document.title = `measured ${document.documentElement.scrollWidth} ${Math.max(...rows)}.`;
+    </script>"""
+    page = re.sub('<meta http-equiv="Content-Security-Policy".*?>', "", render([replace(right(), equations=equations)]))
+    printed = browser(tmp_path, page + measure, f"--window-size={width},3000", "--dump-dom").decode()
+    (measured,) = re.findall(r"<title>measured (\d+) (\d+)\.</title>", printed)
+    assert int(measured[0]) <= width
+    assert int(measured[1]) < height

@@ -3,6 +3,7 @@
 import ast
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
@@ -137,6 +138,35 @@ def test_binary_cross_entropy_keeps_its_digits_where_the_answer_is_sure():
     np.testing.assert_allclose(grad_o, [-np.exp(-50), np.exp(-50), 1, -1], rtol=1e-14)
 
 
+@pytest.mark.parametrize("loss", losses.names())
+def test_the_second_derivative_is_jvp_of_grad(loss):
+    """Within 16 units of w R{o}: autodiff of a sigmoid that is nearly one loses what is smaller than that."""
+    rng = np.random.default_rng(0)
+    o, R_o, w = rng.normal(0, 3, (300, 1, 4)), rng.standard_normal((300, 1, 4)), rng.standard_normal((300, 1))
+    y = rng.integers(0, 4, (300, 1)) if losses.get(loss).targets.ids else rng.uniform(0, 1, o.shape)
+    _, kept = losses.get(loss).forward(o, y, w)
+    ours = losses.get(loss).tangent(kept, R_o, w)
+    of_step = jax.grad(getattr(reference.losses, loss))
+    with jax.enable_x64(True):
+        along = jax.vmap(lambda o, y, R_o: jax.jvp(lambda o: of_step(o, y), (o,), (R_o,))[1])
+        truth = w[..., None] * np.asarray(along(o[:, 0], y[:, 0], R_o[:, 0]))[:, None]
+    size = np.abs(w)[..., None] * np.abs(R_o).max(axis=-1, keepdims=True)
+    assert (np.abs(ours - truth) <= 16 * np.finfo(float).eps * size).all()
+
+
+def test_the_second_derivative_keeps_its_digits_where_the_answer_is_sure():
+    o = np.array([[[-300.0, -80.0, -1.0, 0.0, 40.0, 300.0]]])
+    of_logits = losses.get("bernoulli")
+    _, kept = of_logits.forward(o, np.ones_like(o), np.ones((1, 1)))
+    found = of_logits.tangent(kept, np.ones_like(o), np.ones((1, 1)))
+    np.testing.assert_allclose(found, 1 / (2 * np.cosh(o / 2)) ** 2, rtol=1e-14)
+    two_classes = losses.get("softmax")  # of logits 0 and a, ŷ is σ(−a) and σ(a)
+    for a in (0.0, 5.0, 40.0, 300.0):
+        _, kept = two_classes.forward(np.array([[[0.0, a]]]), np.zeros((1, 1), int), np.ones((1, 1)))
+        first, _ = two_classes.tangent(kept, np.array([[[1.0, 0.0]]]), np.ones((1, 1)))[0, 0]
+        np.testing.assert_allclose(first, 1 / (2 * np.cosh(a / 2)) ** 2, rtol=1e-14)
+
+
 @pytest.mark.skipif(np.finfo(np.longdouble).eps == np.finfo(float).eps, reason="no wider format on this platform")
 def test_binary_cross_entropy_is_right_to_a_few_units_against_80_bits():
     rng = np.random.default_rng(0)
@@ -158,7 +188,7 @@ def test_reports_have_the_equations_of_the_loss(loss):
 
 def test_a_pass_that_knows_the_softmax_alone_is_not_told_of_it():
     def manual(cell, params, x, y, weights, initial, *, inputs, tape, grads):
-        from manual_rnn.bptt import forward_and_backward
+        from manual_rnn.gradients import forward_and_backward
 
         return forward_and_backward(cell, params, x, y, weights, initial, inputs=inputs, tape=tape, grads=grads)
 

@@ -33,7 +33,7 @@ def answered():
 def test_a_mistake_in_a_loss_is_named_and_nothing_else(mistake, answered, tmp_path):
     loss = mistake.file.removeprefix("losses/")
     with planted(mistake, tmp_path) as package:
-        manual = package.forward_and_backward
+        manual = package.gradients.forward_and_backward
         wrong = {
             name
             for case, answer in answered[loss]

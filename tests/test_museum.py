@@ -6,9 +6,10 @@ from functools import cache
 import numpy as np
 import pytest
 
-from manual_rnn import cells
+from manual_rnn import cells, losses
 from manual_rnn.cli import task
 from manual_rnn.cli.mutation_score import mutation_score as command
+from manual_rnn.errors import UsageError
 from manual_rnn.tape import Tape
 from manual_rnn.testing import check_backward, mutation
 from manual_rnn.testing.mistakes.museum import museum
@@ -106,6 +107,27 @@ def test_the_command_counts_museum_and_mechanical_apart_and_in_sum(monkeypatch, 
     out = capsys.readouterr().out
     assert "museum" in out
     assert "not named or not diagnosed: grad_W: ∇W is zero." in out
+
+
+def test_the_command_hands_on_the_loss_and_refuses_one_that_is_not_there(monkeypatch, capsys):
+    told = []
+    score = Scores(Score(1, 1, 1, 1, 0, 1))
+    monkeypatch.setattr(mutation, "mutation_score", lambda cell, oracle, **options: told.append(options) or score)
+    assert command("rnn", loss="squared", json=True) == 0
+    assert [options["loss"] for options in told] == ["squared"]
+    assert json.loads(capsys.readouterr().out)["loss"] == "squared"
+    with pytest.raises(UsageError, match="There is no loss 'mse'; --loss is one of bernoulli, softmax, squared"):
+        command("rnn", loss="mse")
+
+
+@pytest.mark.parametrize("loss", losses.names())
+def test_the_mistakes_of_a_loss_are_failed_named_and_put_in_words(loss):
+    of_loss = Planting(RNN, autodiff("rnn"), loss)
+    of_its_own = [e for e in museum(RNN, loss) if set(e.mistake.changes) <= {"loss", "grad_o"}]
+    assert len(of_its_own) >= 2
+    for exhibit in of_its_own:
+        score = of_loss.score(exhibit.mistake)
+        assert (score.planted, score.failed, score.named, score.diagnosed, score.wrong) == (1, 1, 1, 1, 0), exhibit.what
 
 
 def test_the_command_fails_where_a_planted_mistake_is_passed(monkeypatch, capsys):

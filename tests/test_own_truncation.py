@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from cs231n import CS231N, changed, check, cs231n
 from manual_rnn import cells
 from manual_rnn.testing import Layout, Sizes, Target, complex_step
 from manual_rnn.testing.passes.regimes import draw
@@ -11,7 +12,6 @@ from manual_rnn.testing.passes.truncation import truncated
 from manual_rnn.testing.passes.truth import truth_of
 from reference import autodiff, autodiff_of
 from strangers import lstm_forward, rnn_forward
-from test_check_backward import CS231N, changed, check, cs231n
 from test_truncation import cut_every_loss
 
 

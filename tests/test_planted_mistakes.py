@@ -47,7 +47,7 @@ def report_on(mistake: Mistake | None, specs: list[Spec], tmp_path):
     if mistake is None:
         return judge(RNN, oracle, specs).report()
     with planted(mistake, tmp_path) as package:
-        cell, manual = package.cells.get("rnn"), package.forward_and_backward
+        cell, manual = package.cells.get("rnn"), package.gradients.forward_and_backward
         return judge(cell, oracle, specs, manual=manual).report()
 
 
@@ -103,7 +103,7 @@ def gradient_of_h0(package, case: Case):
     tape, grads = Watched(case.spec.sizes.T), Watched(case.spec.sizes.T)
     arguments = (case.params, case.x, case.y, case.weights, case.initial)
     cell = package.cells.get("rnn")
-    package.forward_and_backward(cell, *arguments, inputs=False, tape=tape, grads=grads)
+    package.gradients.forward_and_backward(cell, *arguments, inputs=False, tape=tape, grads=grads)
     return grads["h0"]
 
 
@@ -123,7 +123,7 @@ def test_a_mistake_of_one_step_makes_no_other_step_wrong(tmp_path):
     case = build(RNN, SPECS[-1])
     answer = answers(tuple(SPECS))[case.spec]
     with planted(mistake, tmp_path) as package:
-        cell, manual = package.cells.get("rnn"), package.forward_and_backward
+        cell, manual = package.cells.get("rnn"), package.gradients.forward_and_backward
         local, _ = verdicts(cell, case, answer, manual=manual)
     wrong_steps = np.flatnonzero(local["grad_h"].wrong.any(axis=(1, 2)))
     assert wrong_steps.tolist() == [0]

@@ -7,13 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from cs231n import GRADIENTS, cs231n
 from manual_rnn import cells
 from manual_rnn.testing import Layout, Sizes, Target, check_backward, check_hvp, complex_step
 from manual_rnn.testing.passes.lengths import mask_of
 from manual_rnn.testing.passes.regimes import draw
 from manual_rnn.testing.passes.truth import truth_of
 from reference import autodiff, autodiff_of, hessian_vector
-from test_check_backward import GRADIENTS, cs231n
 from test_truncation import cut_every_loss
 
 MASKED = '''

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
+from cs231n import cs231n
 from manual_rnn import cells
 from manual_rnn.testing import Layout, Sizes, Target, check_backward
 from manual_rnn.testing.mistakes.replay import Replay
 from manual_rnn.testing.passes.regimes import draw
 from reference import autodiff
 from right_passes import right_passes
-from test_check_backward import cs231n
 
 SQUARE = Sizes(50, 2, 3, 3, 3)
 

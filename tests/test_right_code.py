@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import right_code
+from cs231n import MISTAKES, changed
 from right_passes import right_passes
-from test_check_backward import MISTAKES, changed
 
 
 @pytest.fixture

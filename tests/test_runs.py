@@ -28,7 +28,7 @@ def folder(tmp_path):
 
 def test_what_is_written_is_read_back_bit_by_bit(folder):
     run = load(folder.path)
-    assert run.cell is CELL
+    assert run.network.cells == (CELL,)
     assert run.vocabulary == VOCABULARY
     assert run.config == CONFIG
     assert run.params.keys() == PARAMS.keys()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import strangers
-from test_check_backward import GRADIENTS, MISTAKES, changed, check, cs231n
+from cs231n import GRADIENTS, MISTAKES, changed, check, cs231n
 from test_truncation import cut_every_loss
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from cs231n import MISTAKES, changed, check, cs231n
 from manual_rnn.testing import Sizes, complex_step
 from strangers import rnn_forward
-from test_check_backward import MISTAKES, changed, check, cs231n
 
 BACK = "dh[:, t] + dprev, caches"
 

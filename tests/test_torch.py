@@ -2,9 +2,9 @@
 
 import pytest
 
+from cs231n import outcome
 from manual_rnn.testing import Layout, check_backward
 from reference import autodiff
-from test_check_backward import outcome
 
 torch = pytest.importorskip("torch")
 

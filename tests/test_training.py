@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from manual_rnn import cells, evaluation, training
+from manual_rnn import cells, evaluation, stack, training
+from manual_rnn.dropout import draw_masks
 from manual_rnn.errors import RunError, UsageError
 from manual_rnn.evaluation import last_ids, mean_nats
 from manual_rnn.gradients import loss_and_gradients
@@ -65,13 +66,13 @@ def test_the_state_carried_from_window_to_window_is_one_long_unroll():
     K = windows.per_epoch
     steps = [training.one_update(model, windows[k], lr=0.0, clip=1.0) for k in range(K)]
     x, y = windows.x[: K * told.seq_len], windows.y[: K * told.seq_len]
-    whole = loss_and_gradients(model.cell, model.params, x, y, reduction="mean")
+    whole = loss_and_gradients(model.network, model.params, x, y, reduction="mean")
     # A mean of means of equal parts; in float64 some hundred terms round to a few units of 1e-16.
     assert np.mean([step.nats for step in steps]) == pytest.approx(whole.loss, rel=1e-13)
     np.testing.assert_allclose(model.state["h"], whole.state["h"], rtol=0, atol=1e-13)
 
     training.one_update(model, windows[K], lr=0.0, clip=1.0)
-    fresh = loss_and_gradients(model.cell, model.params, windows[K].x, windows[K].y)
+    fresh = loss_and_gradients(model.network, model.params, windows[K].x, windows[K].y)
     np.testing.assert_array_equal(model.state["h"], fresh.state["h"])
 
 
@@ -80,8 +81,8 @@ def test_the_validation_loss_is_the_mean_over_the_whole_set(monkeypatch, at_once
     model, _, (x, y) = prepared(options())
     assert len(y) == len(TEXT) // 10
     monkeypatch.setattr(evaluation, "AT_ONCE", at_once)
-    direct = loss_and_gradients(model.cell, model.params, x[:, None], y[:, None], reduction="mean").loss
-    assert mean_nats(model.cell, model.params, x, y) == pytest.approx(direct, rel=1e-13)
+    direct = loss_and_gradients(model.network, model.params, x[:, None], y[:, None], reduction="mean").loss
+    assert mean_nats(model.network, model.params, x, y) == pytest.approx(direct, rel=1e-13)
 
 
 def test_validation_predicts_each_character_of_the_last_tenth():
@@ -96,7 +97,7 @@ def test_one_update_is_the_clipped_gradient_times_the_learning_rate():
     model.optimiser = SGD()
     before = {name: array.copy() for name, array in model.params.items()}
     window = windows[0]
-    result = loss_and_gradients(model.cell, before, window.x, window.y, reduction="mean")
+    result = loss_and_gradients(model.network, before, window.x, window.y, reduction="mean")
     step = training.one_update(model, window, lr=0.1, clip=0.01)
     squares = sum(np.sum(result.gradients[name] ** 2) for name in before)
     assert step.grad_norm == pytest.approx(np.sqrt(squares), rel=1e-13)
@@ -176,3 +177,34 @@ def test_defaults_that_hang_on_others_are_put_in():
     assert TrainingOptions(seconds=3).filled().steps is None
     assert TrainingOptions(optimizer="sgd").filled().lr == SGD.default_lr
     assert TrainingOptions(lr=0.5).filled().lr == 0.5
+
+
+def test_layers_and_dropout_repeat_themselves_and_start_alike():
+    told = options(layers=2, dropout=0.5, cell="gru", steps=3)
+    (first, a), (second, b) = trained(told), trained(told)
+    assert a.val_nats == b.val_nats
+    for name, array in first.params.items():
+        np.testing.assert_array_equal(array, second.params[name])
+    without = options(layers=2, cell="gru", steps=3)
+    assert trained(without)[1].val_nats != a.val_nats
+    for name, array in prepared(without)[0].params.items():
+        np.testing.assert_array_equal(prepared(told)[0].params[name], array)
+
+
+def test_a_mask_leaves_out_its_rate_and_keeps_the_mean():
+    network = stack(cells.get("rnn"), layers=3)
+    masks = draw_masks(network, np.random.default_rng(0), 0.25, T=50, B=20, n_hidden=40, dtype=np.float32)
+    assert list(masks) == ["layer2.x", "layer3.x"]
+    for mask in masks.values():
+        assert set(np.unique(mask)) == {np.float32(0), np.float32(1 / 0.75)}
+        # 40,000 draws: the standard error of the mean is 0.003
+        assert mask.mean(dtype=np.float64) == pytest.approx(1, abs=0.012)
+
+
+def test_dropout_is_between_layers():
+    with pytest.raises(ValueError, match=r"Dropout is between layers, and the network has one"):
+        draw_masks(stack(cells.get("rnn")), np.random.default_rng(0), 0.5, T=2, B=2, n_hidden=2, dtype=float)
+    with pytest.raises(UsageError, match=r"--dropout is 0\.5, but it is between layers, and --layers is 1\."):
+        TrainingOptions(dropout=0.5)
+    with pytest.raises(UsageError, match=r"--dropout is 1\.0; it is at least 0 and less than 1\."):
+        TrainingOptions(dropout=1.0, layers=2)

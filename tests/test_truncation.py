@@ -5,13 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from cs231n import CS231N, GRADIENTS, check, cs231n
 from manual_rnn import cells
 from manual_rnn.testing import Sizes, Target, complex_step
 from manual_rnn.testing.passes.regimes import draw
 from manual_rnn.testing.passes.truncation import truncated
 from reference import autodiff
 from strangers import rnn_forward, rnn_step_backward
-from test_check_backward import CS231N, GRADIENTS, check, cs231n
 
 
 def cut_every_loss(k):

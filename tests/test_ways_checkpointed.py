@@ -55,7 +55,8 @@ def test_states_nodes_and_their_gradients_are_the_same_to_the_last_bit(name, sch
 
 def in_blocks(cell, case, blocks):
     """Plain BPTT with all in memory, its sums over steps taken block by block, the last block first."""
-    given = Given.of(cell, case.params, case.x, case.y, initial=case.initial, reduction="sum", weights=case.weights)
+    of = {"loss": case.spec.loss, "initial": case.initial, "reduction": "sum", "weights": case.weights}
+    given = Given.of(cell, case.params, case.x, case.y, **of)
     tapes, state = [], case.initial
     for rows in blocks:
         tapes.append(Tape(rows.stop - rows.start))

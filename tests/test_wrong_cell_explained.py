@@ -28,7 +28,7 @@ SAID = {
 @pytest.mark.parametrize("what", SAID)  # the diagnosis must not take the cell's wrong code for the derivation
 def test_what_is_said_is_the_mistake_that_was_made(what, tmp_path):
     with planted(next(m for m in MISTAKES if m.what == what), tmp_path) as package:
-        cell, manual = package.cells.get("rnn"), package.forward_and_backward
+        cell, manual = package.cells.get("rnn"), package.gradients.forward_and_backward
         found = explain(cell, "grad_a", observe(cell, autodiff("rnn"), manual=manual)["grad_a"])
     assert SAID[what] in found.sentence
 
@@ -48,7 +48,7 @@ OF_TIME_AND_OVERFLOW = {
 @pytest.mark.parametrize("mistake", MISTAKES, ids=str)
 def test_every_planted_mistake_is_put_in_words(mistake, tmp_path):
     with planted(mistake, tmp_path) as package:
-        cell, manual = package.cells.get("rnn"), package.forward_and_backward
+        cell, manual = package.cells.get("rnn"), package.gradients.forward_and_backward
         tally = judge(cell, autodiff("rnn"), SPECS, manual=manual)
         sentences = diagnose(cell, autodiff("rnn"), tally, manual=manual)
     assert not any(sentence.startswith("No single mistake") for sentence in sentences)

@@ -13,11 +13,11 @@ any_cell = pytest.mark.parametrize("name", cells.names())
 SIZES = Sizes(9, 2, 3, 4, 3)
 
 
-def draw(name, *, sizes=SIZES, dense=True, dtype="float64", seed=0, family=None):
+def draw(name, *, sizes=SIZES, dense=True, dtype="float64", seed=0, family=None, loss="softmax"):
     """A case with dense x or tokens, and a weight of its own for each loss."""
     cell = cells.get(name)
     family = family or ("away_from_kink" if cell.kinks else "ordinary")
-    case = build(cell, Spec(family, sizes, dtype, seed, 50))
+    case = build(cell, Spec(family, sizes, dtype, seed, 50, loss))
     rng = np.random.default_rng(seed)
     T, B, n_in = sizes.T, sizes.B, sizes.n_in
     x = rng.standard_normal((T, B, n_in)).astype(dtype) if dense else rng.integers(0, n_in, (T, B))
@@ -26,7 +26,7 @@ def draw(name, *, sizes=SIZES, dense=True, dtype="float64", seed=0, family=None)
 
 def arguments(case, **changed):
     given = {"params": case.params, "x": case.x, "y": case.y, "weights": case.weights, "initial": case.initial}
-    return given | {"inputs": True} | changed
+    return given | {"loss": case.spec.loss, "inputs": True} | changed
 
 
 def plain(name, case, **changed):

@@ -6,24 +6,26 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from manual_rnn import bptt, network, readout
+from manual_rnn import layers, readout
 from manual_rnn.cell import Array, Cell
 from manual_rnn.losses import softmax
+from manual_rnn.network import Network, start_states
 from manual_rnn.tape import Tape
 
 AT_ONCE = 4096
 """Steps on one tape: the state is carried on, so the number decides nothing but memory."""
 
 
-def mean_nats(cell: Cell, params: Mapping[str, Array], x: Array, y: Array) -> float:
-    """The mean loss in nats per character of ids x (N,) with targets y (N,), read from a state of zeros."""
-    state = network.zero_state(cell, params, 1)
+def mean_nats(model: Cell | Network, params: Mapping[str, Array], x: Array, y: Array) -> float:
+    """The mean loss in nats per character of ids x (N,) with targets y (N,), read from a fresh state."""
+    network = Network.of(model)
+    state = start_states(network, params, 1)
     total = 0.0
     for first in range(0, len(x), AT_ONCE):
         part = slice(first, first + AT_ONCE)
         tape = Tape(len(x[part]))
-        state = bptt.unroll(cell, params, x[part, None], state, tape)
-        o = readout.forward(params["V"], params["c"], tape[cell.full(cell.states[0])])
+        shown, state = layers.up(network, params, x[part, None], state, tape)
+        o = readout.forward(params["V"], params["c"], shown)
         losses, _ = softmax.forward(o, y[part, None], np.ones((len(x[part]), 1), o.dtype))
         total += float(losses.sum(dtype=np.float64))
     return total / len(x)

@@ -15,9 +15,9 @@ import numpy as np
 from manual_rnn import layers, losses, readout
 from manual_rnn.cell import Array, Cell
 from manual_rnn.check import check_problem, check_sequences
-from manual_rnn.loss import weights_for
+from manual_rnn.loss import weights_of_steps
 from manual_rnn.network import Network, widths, zero_state
-from manual_rnn.sequences import boundaries, within
+from manual_rnn.sequences import boundaries
 from manual_rnn.tape import Tape
 
 Parameters = Mapping[str, Array]
@@ -129,13 +129,7 @@ def loss_and_gradients(
     network = Network.of(cell)
     (T, B), n_hidden = y.shape[:2], widths(network, params)[1]
     check_sequences(network, lengths, resets, masks, (T, B, n_hidden), handed_in=initial is not None)
-    if weights is not None and reduction != "sum":
-        raise ValueError(f"Both weights and reduction={reduction!r} are given; the weights say all a reduction can.")
-    dtype = np.result_type(*params.values())
-    if weights is None:
-        weights = weights_for(reduction, T, B, dtype, lengths)
-    elif lengths is not None:
-        weights = np.where(within(lengths, T, B), weights, 0)
+    weights = weights_of_steps(weights, reduction, T, B, np.result_type(*params.values()), lengths)
     learned = network.learned_initial and initial is None
     before = (over.tape, over.node_gradients) if over else (None, None)
     tape, grads = (Tape(T, over=written_over, lean=not every_node) for written_over in before)

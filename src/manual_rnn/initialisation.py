@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from manual_rnn.cell import Array, Cell
-from manual_rnn.network import parameter_shapes
+from manual_rnn.network import Network, parameter_shapes
 
 SPECTRAL_RADIUS = 0.95
 """Of the sparse W, unless another is given."""
@@ -87,7 +87,7 @@ RECURRENT: dict[str, Callable[[np.random.Generator, int], Array]] = {
 
 
 def initialise(
-    cell: Cell,
+    cell: Cell | Network,
     *,
     n_in: int,
     n_hidden: int,
@@ -103,7 +103,7 @@ def initialise(
     r"""The parameters of a network before the first update, by name.
 
     Args:
-        cell: a cell, such as ``cells.get("lstm")``.
+        cell: a cell, such as ``cells.get("lstm")``, or a network of several.
         n_in, n_hidden, n_out: the widths.
         seed: a seed, or a generator to draw from.
         recurrent: how each W starts: "gaussian" (the default), "glorot", "orthogonal", "identity" or "sparse". All
@@ -129,8 +129,9 @@ def initialise(
     if wrong:
         raise ValueError(wrong)
     rng = np.random.default_rng(seed)
-    starts = {w.of: w.start for w in cell.weights if w.start}
-    of_states = {m.W for m in cell.maps}
+    network = Network.of(cell)
+    starts = {w.of: w.start for each in network.cells for w in each.weights if w.start}
+    of_states = {m.W for each in network.cells for m in each.maps}
     if recurrent == "sparse" and spectral_radius is None:
         spectral_radius = SPECTRAL_RADIUS
 
@@ -146,17 +147,18 @@ def initialise(
 
     shapes = parameter_shapes(cell, n_in=n_in, n_hidden=n_hidden, n_out=n_out)
     params = {name: draw(name, shape) for name, shape in shapes.items()}
-    if cell.keep and forget_bias is not None:
-        params[cell.keep] += forget_bias
-    if cell.keep and chrono is not None:
-        params[cell.keep] = chrono_biases(rng, n_hidden, chrono)
-        if cell.write:
-            params[cell.write] = -params[cell.keep]
+    for each in network.cells:
+        if each.keep and forget_bias is not None:
+            params[each.keep] += forget_bias
+        if each.keep and chrono is not None:
+            params[each.keep] = chrono_biases(rng, n_hidden, chrono)
+            if each.write:
+                params[each.write] = -params[each.keep]
     return {name: array.astype(dtype) for name, array in params.items()}
 
 
 def refusal(
-    cell: Cell,
+    cell: Cell | Network,
     *,
     recurrent: str | None,
     gain: float,
@@ -177,6 +179,7 @@ def refusal(
         return f"{say('chrono')} is {chrono}; it is the length of the longest memory in steps, more than 2."
     if forget_bias is not None and chrono is not None:
         return f"{say('forget_bias')} and {say('chrono')} exclude each other: each says where the same bias starts."
+    cell = Network.of(cell).cells[0]  # the layers of a network are alike, but for their names
     made = {w.name: w.of for w in cell.weights}
     if {m.W for m in cell.maps if m.W} <= set(made):
         ways = ", ".join(f"{W} of {of}" for W, of in made.items())

@@ -14,6 +14,7 @@ A learned initial state is one row for all sequences and all steps that start an
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 
@@ -31,8 +32,8 @@ def up(
     initial: Mapping[str, Array],
     tape: Tape,
     *,
-    begins: Array | None,
-    masks: Mapping[str, Array],
+    begins: Array | None = None,
+    masks: Mapping[str, Array] = MappingProxyType({}),
 ) -> tuple[Array, dict[str, Array]]:
     """Runs all layers; returns what the readout sees, (T, B, n), and the states after each cell's last step."""
     shown = x

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from manual_rnn.cell import Array
@@ -34,17 +35,36 @@ class Targets:
 
 @dataclass(frozen=True, kw_only=True)
 class Loss:
-    """One loss: F4 and B1 of a derivation, which no other equation knows."""
+    """One loss: F4 and B1 of a derivation, which no other equation knows; and RB1, how B1 moves with the logits."""
 
     name: str
+    words: str
+    """What it is at one step, in a report's words."""
     forward: Callable[[Array, Array, Array], tuple[Array, Any]]
     """From logits o (T, B, n_out), targets y and weights (T, B): the weighted losses (T, B), and what ``backward``
     wants of them."""
     backward: Callable[[Any, Array, Array], Array]
     """∇o (T, B, n_out), the gradient of the weighted loss, from what ``forward`` kept, y and the weights."""
+    tangent: Callable[[Any, Array, Array], Array]
+    """R{∇o} (T, B, n_out), the second derivative of the weighted loss along R{o}, from what ``forward`` kept, R{o} and
+    the weights: y is a constant in ∇o, and not in it."""
     targets: Targets
     latex: Mapping[str, str]
     """The two equations for reports, "loss" and "grad_o"."""
+
+
+def weights_of_steps(
+    weights: Array | None, reduction: str, T: int, B: int, dtype: npt.DTypeLike, lengths: Array | None = None
+) -> Array:
+    """The weights (T, B) that were given, or else those of the reduction, none beyond a sequence's length.
+
+    Raises ValueError where both weights and a reduction are named.
+    """
+    if weights is None:
+        return weights_for(reduction, T, B, dtype, lengths)
+    if reduction != "sum":
+        raise ValueError(f"Both weights and reduction={reduction!r} are given; the weights say all a reduction can.")
+    return weights if lengths is None else np.where(within(lengths, T, B), weights, 0)
 
 
 def weights_for(

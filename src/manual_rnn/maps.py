@@ -44,7 +44,7 @@ class Product:
 
     def back(self, grad_a: Array) -> Array:
         """What it hands back to what it was taken of: Wᵀ ∇a, summed over its maps."""
-        return grad_a * self.weight if self.term.diagonal else grad_a @ self.weight
+        return affine.product_input_gradient(self.weight, grad_a, diagonal=self.term.diagonal)
 
 
 class Maps:

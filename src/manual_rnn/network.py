@@ -127,6 +127,11 @@ def fresh_states(model: Cell | Network, params: Mapping[str, Array]) -> dict[str
     return {name: np.zeros(n_hidden, params["V"].dtype) for name in network.states}
 
 
+def start_states(model: Cell | Network, params: Mapping[str, Array], B: int) -> dict[str, Array]:
+    """The same for B sequences, (B, n_hidden) each: what a text is read from."""
+    return {name: np.tile(row, (B, 1)) for name, row in fresh_states(model, params).items()}
+
+
 def side_by_side(rows: Iterable[Array]) -> Array:
     """What a layer shows to the one above: the states of its directions end to end, (T, B, n)."""
     rows = list(rows)

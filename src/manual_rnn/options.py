@@ -19,6 +19,10 @@ class TrainingOptions:
     """The recurrent cell: rnn (tanh), lstm, gru, or another file of manual_rnn/cells."""
     hidden: int = 256
     """Width of the hidden state."""
+    layers: int = 1
+    """Layers of the cell, one above the other."""
+    dropout: float = 0.0
+    """Probability that a unit is left out on its way to the layer above, while training."""
     seq_len: int = 50
     """Steps of a window, which is how far the gradient goes back."""
     batch: int = 32
@@ -39,6 +43,8 @@ class TrainingOptions:
     """Scale of the initial matrices: entries are drawn from N(0, gain²/width)."""
     init: Literal["gaussian", "glorot", "orthogonal", "identity", "sparse"] | None = None
     """How the matrices of the state start, with glorot the others too; by default gaussian, or the cell's own start."""
+    spectral_radius: float | None = None
+    """Largest absolute eigenvalue of the matrices of the state at the start, in place of --gain."""
     forget_bias: float | None = None
     """Initial bias of the gate that keeps the state: the forget gate's or the update gate's; 0 if not given."""
     chrono: int | None = None
@@ -58,7 +64,7 @@ class TrainingOptions:
 
         if self.cell not in cells.names():
             raise UsageError(f"--cell is {self.cell!r}; the cells are {', '.join(cells.names())}.")
-        for name in ("hidden", "seq_len", "batch", "steps", "eval_every", "threads"):
+        for name in ("hidden", "layers", "seq_len", "batch", "steps", "eval_every", "threads"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UsageError(f"{_flag(name)} is {value}; it must be at least 1.")
@@ -66,8 +72,12 @@ class TrainingOptions:
             value = getattr(self, name)
             if value is not None and not (value > 0 and (math.isfinite(value) or name == "clip")):
                 raise UsageError(f"{_flag(name)} is {value}; it must be a positive, finite number.")
-        if wrong := refusal(cells.get(self.cell), **self.start(), spectral_radius=None, say=_flag):
+        if wrong := refusal(cells.get(self.cell), **self.start(), say=_flag):
             raise UsageError(wrong)
+        if not 0 <= self.dropout < 1:
+            raise UsageError(f"--dropout is {self.dropout}; it is at least 0 and less than 1.")
+        if self.dropout and self.layers == 1:
+            raise UsageError(f"--dropout is {self.dropout}, but it is between layers, and --layers is 1.")
         if self.seed < 0:
             raise UsageError(f"--seed is {self.seed}; it must be zero or more.")
         if self.steps is not None and self.seconds is not None:
@@ -76,7 +86,8 @@ class TrainingOptions:
     def start(self) -> _Start:
         """How the parameters start, as :func:`manual_rnn.initialise` is told."""
         return {
-            "recurrent": self.init, "gain": self.gain, "forget_bias": self.forget_bias, "chrono": self.chrono,
+            "recurrent": self.init, "gain": self.gain, "spectral_radius": self.spectral_radius,
+            "forget_bias": self.forget_bias, "chrono": self.chrono,
         }
 
     def filled(self) -> TrainingOptions:
@@ -93,6 +104,7 @@ class TrainingOptions:
 class _Start(TypedDict):
     recurrent: str | None
     gain: float
+    spectral_radius: float | None
     forget_bias: float | None
     chrono: int | None
 

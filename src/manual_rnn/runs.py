@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from manual_rnn import cells
-from manual_rnn.cell import Array, Cell
+from manual_rnn.cell import Array
 from manual_rnn.check import check_parameters
 from manual_rnn.errors import InputError, UsageError
 from manual_rnn.files import write_whole
+from manual_rnn.network import Network, stack
 from manual_rnn.text import Vocabulary
 from manual_rnn.weights import from_torch, to_torch
 
@@ -58,11 +59,11 @@ class RunFolder:
         _write(path / METRICS, b"")
         return cls(path)
 
-    def save_weights(self, cell: Cell, params: Mapping[str, Array], *, update: int) -> None:
+    def save_weights(self, network: Network, params: Mapping[str, Array], *, update: int) -> None:
         """Puts the parameters in the place of those that were saved before."""
         from safetensors.numpy import save
 
-        _write(self.path / WEIGHTS, save(to_torch(cell, params), metadata={"update": str(update)}))
+        _write(self.path / WEIGHTS, save(to_torch(network, params), metadata={"update": str(update)}))
 
     def append_metrics(self, line: Mapping[str, Any]) -> None:
         """Adds a line to metrics.jsonl."""
@@ -84,7 +85,7 @@ class Run:
     """What a run folder holds, for sampling."""
 
     config: dict[str, Any]
-    cell: Cell
+    network: Network
     vocabulary: Vocabulary
     params: dict[str, Array]
 
@@ -99,15 +100,16 @@ def load(path: Path) -> Run:
     file = path / CONFIG
     try:
         config = json.loads(_read(file))
-        cell = cells.get(config["options"]["cell"])
+        told = config["options"]
+        network = stack(cells.get(told["cell"]), layers=told.get("layers", 1))  # which a run of before does not tell
         file = path / VOCABULARY
         characters = json.loads(_read(file))["characters"]
         vocabulary = Vocabulary("".join(characters))
         if list(vocabulary.characters) != sorted(set(characters)) or not characters:
             raise ValueError("it is not a sorted list of different characters")
         file = path / WEIGHTS
-        params = from_torch(cell, load_tensors(_read(file)))
-        n_in, _, n_out = check_parameters(cell, params)  # NaN, too
+        params = from_torch(network, load_tensors(_read(file)))
+        n_in, _, n_out = check_parameters(network, params)  # NaN, too
         if not n_in == n_out == len(vocabulary):
             known = len(vocabulary)
             raise ValueError(f"n_in = {n_in} and n_out = {n_out}, but {VOCABULARY} has {known} characters")
@@ -115,7 +117,7 @@ def load(path: Path) -> Run:
         raise InputError(f"{file} cannot be used: it lacks what a training writes there.") from None
     except (ValueError, SafetensorError) as error:
         raise InputError(f"{file} cannot be used: {str(error).rstrip('.')}.") from None
-    return Run(config, cell, vocabulary, params)
+    return Run(config, network, vocabulary, params)
 
 
 def _read(path: Path) -> bytes:

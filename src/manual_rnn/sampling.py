@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from manual_rnn import bptt, network, readout
+from manual_rnn import layers, readout
 from manual_rnn.cell import Array, Cell
 from manual_rnn.errors import RunError
+from manual_rnn.network import Network, start_states
 from manual_rnn.tape import Tape
 from manual_rnn.text import Vocabulary
 
@@ -38,26 +39,27 @@ def draw(distribution: Array, rng: np.random.Generator) -> int:
 
 
 def sample_ids(
-    cell: Cell,
+    model: Cell | Network,
     params: Mapping[str, Array],
     prime: Array,
     *,
     temperature: float = 1.0,
     rng: np.random.Generator,
 ) -> Iterator[int]:
-    """Ids without end: what follows the ids of ``prime`` (N,), N ≥ 1, read from a state of zeros."""
-    state = network.zero_state(cell, params, 1)
+    """Ids without end: what follows the ids of ``prime`` (N,), N ≥ 1, read from a fresh state."""
+    network = Network.of(model)
+    state = start_states(network, params, 1)
     x = prime
     while True:
         tape = Tape(len(x))
-        state = bptt.unroll(cell, params, x[:, None], state, tape)
-        o = readout.forward(params["V"], params["c"], tape[cell.full(cell.states[0])][-1, 0])
+        shown, state = layers.up(network, params, x[:, None], state, tape)
+        o = readout.forward(params["V"], params["c"], shown[-1, 0])
         x = np.array([draw(probabilities(o, temperature), rng)])
         yield int(x[0])
 
 
 def sample_text(
-    cell: Cell,
+    model: Cell | Network,
     params: Mapping[str, Array],
     vocabulary: Vocabulary,
     *,
@@ -71,6 +73,6 @@ def sample_text(
     Without a prime the model reads a line's end, as before any line; its first character where it knows none.
     """
     start = prime or ("\n" if "\n" in vocabulary.characters else vocabulary.characters[0])
-    ids = sample_ids(cell, params, vocabulary.encode(start), temperature=temperature, rng=rng)
+    ids = sample_ids(model, params, vocabulary.encode(start), temperature=temperature, rng=rng)
     for _, i in zip(range(length), ids, strict=False):
         yield vocabulary.characters[i]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from manual_rnn.cell import Array, Nodes
+from manual_rnn.cell import Array
 
 
 class Tape:
@@ -70,14 +70,6 @@ class Tape:
         """Records what is computed once for the whole sequence, not step by step."""
         self._arrays[name] = values
         return values
-
-    def at(self, t: int) -> Nodes:
-        """The nodes of one step as attributes."""
-        return Nodes(**{name: array[t] for name, array in self._arrays.items()})
-
-    def previous_at(self, t: int) -> Nodes:
-        """The states of the step before, as attributes."""
-        return Nodes(**{name: array[t] for name, array in self._previous.items()})
 
     def __getitem__(self, name: str) -> Array:
         return self._arrays[name]

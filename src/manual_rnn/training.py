@@ -10,12 +10,13 @@ from time import perf_counter
 import numpy as np
 
 from manual_rnn import cells, initialise
-from manual_rnn.cell import Array, Cell
+from manual_rnn.cell import Array
 from manual_rnn.clipping import clip_by_norm
+from manual_rnn.dropout import draw_masks
 from manual_rnn.errors import RunError
 from manual_rnn.evaluation import mean_nats
 from manual_rnn.gradients import Result, loss_and_gradients
-from manual_rnn.network import zero_state
+from manual_rnn.network import Network, stack, widths, zero_state
 from manual_rnn.optimisers import OPTIMISERS, Optimiser, decay
 from manual_rnn.options import TrainingOptions
 from manual_rnn.windows import Window, Windows
@@ -48,13 +49,22 @@ class Metrics:
     """Since training began, evaluations included."""
 
 
+@dataclass(frozen=True)
+class Dropout:
+    """How much is left out, and what draws it."""
+
+    rate: float
+    rng: np.random.Generator
+
+
 @dataclass
 class Training:
     """All that changes while training: what one needs to go on from here."""
 
-    cell: Cell
+    network: Network
     params: dict[str, Array]
     optimiser: Optimiser
+    dropout: Dropout
     state: dict[str, Array]
     """The hidden state that the last window ended with."""
     last: Step | None = None
@@ -66,18 +76,25 @@ class Training:
         """How many updates were made."""
         return self.last.update if self.last else 0
 
+    def masks_for(self, window: Window) -> dict[str, Array] | None:
+        """The masks of the next update, drawn anew; None without dropout."""
+        if not self.dropout.rate:
+            return None
+        (T, B), (_, n_hidden, _) = window.x.shape, widths(self.network, self.params)
+        dtype = self.params["V"].dtype
+        return draw_masks(self.network, self.dropout.rng, self.dropout.rate, T=T, B=B, n_hidden=n_hidden, dtype=dtype)
 
-def seeds(seed: int) -> tuple[np.random.SeedSequence, np.random.SeedSequence]:
-    """The children of the one seed: for the initial parameters, and for the samples shown while training."""
-    initial, samples = np.random.SeedSequence(seed).spawn(2)
-    return initial, samples
+
+def seeds(seed: int) -> list[np.random.SeedSequence]:
+    """The children of the one seed: for the initial parameters, the samples shown while training, and dropout."""
+    return np.random.SeedSequence(seed).spawn(3)
 
 
 def start(options: TrainingOptions, n: int) -> Training:
     """A network over n characters as it is before the first update: matrices at random, biases zero or as told."""
-    cell = cells.get(options.cell)
+    network = stack(cells.get(options.cell), layers=options.layers)
     params = initialise(
-        cell,
+        network,
         n_in=n,
         n_hidden=options.hidden,
         n_out=n,
@@ -85,8 +102,9 @@ def start(options: TrainingOptions, n: int) -> Training:
         **options.start(),
         dtype=options.dtype,
     )
-    state = zero_state(cell, params, options.batch)
-    return Training(cell, params, OPTIMISERS[options.optimizer](), state)
+    dropout = Dropout(options.dropout, np.random.default_rng(seeds(options.seed)[2]))
+    state = zero_state(network, params, options.batch)
+    return Training(network, params, OPTIMISERS[options.optimizer](), dropout, state)
 
 
 def one_update(training: Training, window: Window, *, lr: float, clip: float) -> Step:
@@ -96,8 +114,8 @@ def one_update(training: Training, window: Window, *, lr: float, clip: float) ->
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # caught by name, below
         # The mean over time and batch, so that a learning rate means the same for any window.
         result = loss_and_gradients(
-            training.cell, params, window.x, window.y, initial=initial, reduction="mean",
-            every_node=False, over=training.written_over,
+            training.network, params, window.x, window.y, initial=initial, reduction="mean",
+            masks=training.masks_for(window), every_node=False, over=training.written_over,
         )  # fmt: skip
         training.written_over = result
         if not np.isfinite(result.loss):
@@ -128,7 +146,7 @@ def _diverged(training: Training, what: str, lr: float) -> str:
 def evaluate(training: Training, x: Array, y: Array, since: list[Step], *, seconds: float) -> Metrics:
     """The metrics of the steps since the last ones. Raises RunError where the loss is not finite."""
     with np.errstate(over="ignore", invalid="ignore"):
-        nats = mean_nats(training.cell, training.params, x, y)
+        nats = mean_nats(training.network, training.params, x, y)
     if not np.isfinite(nats):
         raise RunError(
             f"Training failed after update {training.update}: the loss on the validation set is {nats}, "

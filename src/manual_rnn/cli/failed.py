@@ -9,6 +9,7 @@ from typing import Any
 from manual_rnn.cli.memory import in_words
 from manual_rnn.cli.tracebacks import failure
 from manual_rnn.errors import CommandError, InputError, RunError, UsageError
+from manual_rnn.testing.report import part_of_document
 from manual_rnn.tracebacks import has_own_frames, own_traceback
 
 
@@ -45,17 +46,17 @@ class Failed:
 
     def as_dict(self) -> dict[str, Any]:
         """All keys that a judged target has in the JSON document, so that its readers do not break; and "error"."""
-        counts = dict.fromkeys(("examples", "shapes", "max_length", "ill_conditioned", "undecided"), 0)
-        return {
-            "name": self.name,
-            "agree": False,
-            **counts,
-            "families": {},
-            "equations": [],
-            "blame": [],
-            "diagnosis": list(self.diagnosis),
-            "error": {"kind": self.kind, "message": self.message, "details": self.details},
-        }
+        promised = part_of_document(
+            self.name,
+            agree=False,
+            families={},
+            shapes=0,
+            max_length=0,
+            equations=[],
+            blame=self.blame,
+            diagnosis=self.diagnosis,
+        )
+        return {**promised, "error": {"kind": self.kind, "message": self.message, "details": self.details}}
 
 
 def failed(name: str, error: BaseException) -> Failed:

@@ -15,8 +15,8 @@ from manual_rnn.errors import UsageError
 if TYPE_CHECKING:
     from manual_rnn.testing.mutation import Scores
 
-Job = tuple[str, int | None, int]
-"""A cell's name, how many mechanical mistakes, and the seed that draws them."""
+Job = tuple[str, int | None, int, str]
+"""A cell's name, how many mechanical mistakes, the seed that draws them, and the loss."""
 SAMPLE = 300
 """Mistakes made mechanically that are planted in each cell: of some 460 in the vanilla network, 2,300 in an LSTM."""
 
@@ -26,6 +26,7 @@ def mutation_score(
     sample: Annotated[int, Parameter(validator=validators.Number(gte=1))] = SAMPLE,
     all: bool = False,
     seed: Annotated[int, Parameter(validator=validators.Number(gte=0))] = 0,
+    loss: str = "softmax",
     json: bool = False,
 ) -> int:
     """Plant mistakes in a cell, one at a time, and count what the judge makes of each.
@@ -42,19 +43,22 @@ def mutation_score(
         sample: How many of the mechanical mistakes are planted in each cell, drawn at random.
         all: Plant every one of them, which takes minutes a cell.
         seed: The same seed draws the same sample.
+        loss: The loss that cells are judged with: softmax, squared, or bernoulli. It has mistakes of its own.
         json: One JSON document on stdout.
     """
     from manual_rnn import cells
     from manual_rnn.cli.counting import counting
+    from manual_rnn.cli.setting import check_loss
     from manual_rnn.cli.task import cores
     from manual_rnn.testing.mutation import Scores
 
     if unknown := [name for name in names if name not in cells.names()]:
         raise UsageError(f"There is no cell {', '.join(unknown)}; the built-in cells are {', '.join(cells.names())}.")
+    check_loss(loss)
     chosen = names or tuple(cells.names())
     scores: dict[str, Scores] = {}
     workers = min(cores(), len(chosen))
-    jobs = {name: (name, None if all else sample, seed) for name in chosen}
+    jobs = {name: (name, None if all else sample, seed, loss) for name in chosen}
     with counting("planting mistakes in", len(chosen), "cells") as progress:
         for name, score in _side_by_side(jobs, workers) if workers > 1 else _one_by_one(jobs):
             scores[name] = score
@@ -62,7 +66,7 @@ def mutation_score(
     total = sum(scores.values(), start=Scores())
     if json:
         by_cell = {name: score.as_dict() for name, score in scores.items()}
-        print(json_format.dumps({"version": 1, **total.as_dict(), "cells": by_cell}))
+        print(json_format.dumps({"version": 1, "loss": loss, **total.as_dict(), "cells": by_cell}))
     else:
         _show({**scores, "all": total})
         for sentence in total.total.missed:
@@ -80,7 +84,7 @@ def _side_by_side(jobs: dict[str, Job], workers: int) -> Iterator[tuple[str, Sco
         yield from ((name, score.result()) for name, score in waiting.items())
 
 
-def score_of(name: str, sample: int | None, seed: int) -> Scores:
+def score_of(name: str, sample: int | None, seed: int, loss: str) -> Scores:
     """The score of one built-in cell, in this process."""
     import threadpoolctl
 
@@ -92,7 +96,7 @@ def score_of(name: str, sample: int | None, seed: int) -> Scores:
     use_compilation_cache()
     cell = cells.get(name)
     with threadpoolctl.threadpool_limits(1):
-        return mutation_score(cell, find_oracle(cell), sample=sample, seed=seed)
+        return mutation_score(cell, find_oracle(cell), loss=loss, sample=sample, seed=seed)
 
 
 def _show(scores: dict[str, Scores]) -> None:

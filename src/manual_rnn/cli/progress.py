@@ -50,7 +50,7 @@ class TrainingProgress:
         if not self._shown:
             return
         model, rng = self._training, np.random.default_rng(self._seed)
-        sample = sample_text(model.cell, model.params, self._vocabulary, length=SAMPLE_LENGTH, rng=rng)
+        sample = sample_text(model.network, model.params, self._vocabulary, length=SAMPLE_LENGTH, rng=rng)
         self._bar.console.print(
             f"update {metrics.update}: {metrics.train_nats:.3f} nats per character, "
             f"{metrics.val_nats:.3f} on the validation set",

@@ -43,7 +43,7 @@ def sample(
     end = "\n" if sys.stdout.isatty() else ""  # a terminal's prompt needs a line of its own
     sys.stdout.write(prime)
     characters = sample_text(
-        model.cell,
+        model.network,
         model.params,
         model.vocabulary,
         prime=prime,

@@ -58,8 +58,7 @@ class Setting:
 
     def check(self) -> None:
         """Raises UsageError where there is no such loss, or nothing that dropout could mask."""
-        if self.loss not in losses.names():
-            raise UsageError(f"There is no loss {self.loss!r}; --loss is one of {', '.join(losses.names())}.")
+        check_loss(self.loss)
         if self.dropout and self.layers == 1:
             raise UsageError(
                 "--dropout masks what a layer hands to the one above, and there is one layer; add --layers 2, or more."
@@ -71,3 +70,9 @@ class Setting:
             raise UsageError(f"{name} is a {kind}, which says its own loss; --loss is for cells.")
         if asked := replace(self, loss="softmax").words:
             raise UsageError(f"{name} is a {kind}, which is judged as it is; {asked}: these options are for cells.")
+
+
+def check_loss(name: str) -> None:
+    """Raises UsageError where there is no loss of this name."""
+    if name not in losses.names():
+        raise UsageError(f"There is no loss {name!r}; --loss is one of {', '.join(losses.names())}.")

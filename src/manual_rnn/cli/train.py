@@ -56,7 +56,7 @@ def train(
     progress = TrainingProgress(model, vocabulary, options)
 
     def keep(metrics: training.Metrics) -> None:
-        folder.save_weights(model.cell, model.params, update=model.update)
+        folder.save_weights(model.network, model.params, update=model.update)
         folder.append_metrics(asdict(metrics))
         progress.evaluated(metrics)
 
@@ -68,7 +68,7 @@ def train(
             )
     except KeyboardInterrupt:
         if model.update:
-            folder.save_weights(model.cell, model.params, update=model.update)
+            folder.save_weights(model.network, model.params, update=model.update)
             print(f"manual-rnn: the weights after {model.update} updates are in {out}.", file=sys.stderr)
         folder.discard_if_useless()
         raise

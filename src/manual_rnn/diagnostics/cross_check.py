@@ -25,12 +25,12 @@ from manual_rnn.bptt import Parameters
 from manual_rnn.cell import Array, Cell, of_input
 from manual_rnn.diagnostics.gradient_norms import log_norm, state_gradients, state_name
 from manual_rnn.gradients import forward_and_backward, loss_and_gradients
-from manual_rnn.loss import weights_for
+from manual_rnn.loss import weights_of_steps
 from manual_rnn.network import zero_state
 from manual_rnn.tape import Tape
 
 Oracle = Callable[[Sequence[Mapping[str, Any]]], Sequence[tuple[Mapping[str, Array], Mapping[str, Array]]]]
-"""From problems (params, initial, x, y, weights) to each one's nodes and gradients: ``autodiff("rnn")`` is one."""
+"""From problems (params, initial, x, y, weights, loss) to nodes and gradients of each: ``autodiff("rnn")`` is one."""
 
 ROUNDINGS = 16.0
 """How many such moves a correct gradient may be off: a node of n terms rounds n times, not once, and JAX's
@@ -82,6 +82,7 @@ def cross_check(
     y: Array,
     *,
     against: Oracle,
+    loss: str = "softmax",
     initial: Mapping[str, Array] | None = None,
     reduction: str = "sum",
     weights: Array | None = None,
@@ -95,20 +96,22 @@ def cross_check(
     gradient_norms does.
     """
     name = state_name(cell, state)
-    dtype = np.result_type(*params.values())
-    initial = zero_state(cell, params, x.shape[1]) if initial is None else initial
-    T, B = y.shape
-    weights = weights_for(reduction, T, B, dtype) if weights is None else weights
-
-    result = loss_and_gradients(cell, params, x, y, initial=initial, weights=weights)
+    result = loss_and_gradients(
+        cell, params, x, y, loss=loss, initial=initial, reduction=reduction, weights=weights
+    )
     ours = state_gradients(cell, result, name)
+
+    dtype = np.result_type(*params.values())
+    T, B = x.shape[:2]
+    initial = zero_state(cell, params, B) if initial is None else initial
+    weights = weights_of_steps(weights, reduction, T, B, dtype)
     dense = np.eye(params[of_input(cell)].shape[1], dtype=dtype)[x] if affine.is_tokens(x) else x
-    problem = {"params": dict(params), "initial": dict(initial), "x": dense, "y": y, "weights": weights}
-    _, grads = against([problem])[0]
+    rest = {"x": dense, "y": y, "weights": weights, "loss": loss}
+    _, grads = against([{"params": dict(params), "initial": dict(initial), **rest}])[0]
     theirs = np.concatenate([grads[f"{name}0"][None], grads[name]])
 
     rng = np.random.default_rng(seed)
-    moved = [_moved_gradients(cell, params, x, y, weights, initial, name, rng) for _ in range(MOVES)]
+    moved = [_moved_gradients(cell, params, x, y, weights, loss, initial, name, rng) for _ in range(MOVES)]
     eps = float(np.finfo(dtype).eps)
     sensitivity = np.max([_relative(m, ours) for m in moved], axis=0)
     allowance = ROUNDINGS * np.maximum(sensitivity, eps)
@@ -149,6 +152,7 @@ def _moved_gradients(
     x: Array,
     y: Array,
     weights: Array,
+    loss: str,
     initial: Mapping[str, Array],
     state: str,
     rng: np.random.Generator,
@@ -156,7 +160,7 @@ def _moved_gradients(
     """The gradients of a state when every argument and every node has been moved."""
     params, initial = ({n: _move(v, rng) for n, v in arrays.items()} for arrays in (params, initial))
     tape, grads, x = _Moving(len(y), rng), _Moving(len(y), rng), _move(x, rng)
-    forward_and_backward(cell, params, x, y, weights, initial, inputs=False, tape=tape, grads=grads)
+    forward_and_backward(cell, params, x, y, weights, initial, inputs=False, tape=tape, grads=grads, loss=loss)
     return np.concatenate([grads[f"{state}0"][None], grads[state]])
 
 

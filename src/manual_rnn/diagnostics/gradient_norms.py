@@ -71,6 +71,7 @@ def gradient_norms(
     x: Array,
     y: Array,
     *,
+    loss: str = "softmax",
     initial: Mapping[str, Array] | None = None,
     reduction: str = "sum",
     weights: Array | None = None,
@@ -82,7 +83,9 @@ def gradient_norms(
     cell's states, the first by default. Raises ValueError as that function does, and for a state that the
     cell has not.
     """
-    result = loss_and_gradients(cell, params, x, y, initial=initial, reduction=reduction, weights=weights)
+    result = loss_and_gradients(
+        cell, params, x, y, loss=loss, initial=initial, reduction=reduction, weights=weights
+    )
     name = state_name(cell, state)
     gradients = state_gradients(cell, result, name)
     T = len(gradients) - 1

@@ -13,6 +13,7 @@ from manual_rnn.html_report.headline import headline, how
 from manual_rnn.html_report.pass_section import PassSection, pass_section
 from manual_rnn.html_report.place import check_place, write
 from manual_rnn.html_report.section import Section, section
+from manual_rnn.testing.local import bound_for
 from manual_rnn.testing.passes.pass_report import PassReport
 from manual_rnn.testing.report import Report
 
@@ -54,4 +55,5 @@ def render(
         heat_map=heat_map,
         length_plot=length_plot,
         legend=scale.LEGEND,
+        bound_for=bound_for,
     )

@@ -29,8 +29,27 @@ def mathml(latex: str) -> Markup:
 
 
 def equation(latex: str) -> Markup:
-    r"""A whole equation; what stands beside it after a ``\quad`` may go to a line of its own."""
-    return Markup(", ").join(mathml(part) for part in latex.split(r", \quad "))
+    r"""A whole equation; what stands beside it after a ``\quad``, and each term of a sum, may go to a line of its own.
+
+    Browsers break no line inside ``<math>``, so every term is one of its own.
+    """
+    return Markup(", ").join(_sum(part) for part in latex.split(r", \quad "))
+
+
+def _sum(latex: str) -> Markup:
+    first, *others = _terms(latex)
+    infix = Markup('<mo form="infix">')  # the sign stands between two terms, and is none of the second's own
+    return Markup("<wbr>").join([mathml(first), *(mathml(term).replace(Markup("<mo>"), infix, 1) for term in others)])
+
+
+def _terms(latex: str) -> list[str]:
+    """The formula cut before every + and − that stands between two terms, outside of any bracket."""
+    depth, starts = 0, [0]
+    for place, character in enumerate(latex):
+        depth += (character in "({[") - (character in ")}]")
+        if depth == 0 and re.match(r"[^=\s] [+-] ", latex[place:]):
+            starts.append(place + 1)
+    return [latex[start:end].strip() for start, end in zip(starts, [*starts[1:], len(latex)], strict=True)]
 
 
 def _plain(text: str) -> str:
@@ -49,7 +68,7 @@ def _plain(text: str) -> str:
 def _with_functions_spaced(text: str) -> str:
     """Names of functions as identifiers, with the thin space before an argument that TeX sets and browsers do not."""
     text = re.sub(r"<mo>([a-z]{2,})</mo>", r"<mi>\1</mi>", text)
-    return re.sub(r"(<mi>[a-z]{2,}</mi>)(?=<mi>)", r'\1<mspace width="0.167em" />', text)
+    return re.sub(r"(<mi>[a-z]{2,}</mi>)(?=<m(?:i|sub|sup|subsup)>)", r'\1<mspace width="0.167em" />', text)
 
 
 def left_side(name: str, latex: str | None) -> Markup:

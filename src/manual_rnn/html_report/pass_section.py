@@ -10,7 +10,7 @@ from manual_rnn.html_report.section import place
 from manual_rnn.testing.passes.backward_report import Check
 from manual_rnn.testing.passes.blocks import DEMAND
 from manual_rnn.testing.passes.pass_report import Gradient, PassReport
-from manual_rnn.testing.passes.target import LOSSES
+from manual_rnn.testing.passes.target import loss_in_words
 from manual_rnn.testing.report import FamilyCount, Worst
 
 LEAST = -16
@@ -95,7 +95,7 @@ def pass_section(report: PassReport, number: int) -> PassSection:
         families=dict(report.families),
         what=report.what[0].upper() + report.what[1:],
         source=report.source,
-        loss=LOSSES[report.loss],
+        loss=loss_in_words(report.loss, report.step_loss),
         lines=tuple(_line(gradient) for gradient in report.equations),
         preflight=report.preflight,
         smallest=f"The same gradients are wrong in the {small.family} case, {small.sizes}, seed {small.seed}"

@@ -146,7 +146,7 @@ def build(model: Cell | Network, spec: Spec) -> Case:
     tokens = bool(rng.integers(2))
     x = rng.integers(0, s.n_in, (s.T, s.B)) if tokens else fill((s.T, s.B, s.n_in), recipe.x).astype(dtype)
     initial = {name: fill((s.B, s.n_hidden), recipe.initial).astype(dtype) for name in network.states}
-    y = _targets(rng, spec.loss, recipe, s, dtype)
+    y = draw_targets(rng, spec.loss, s, max(1.0, recipe.c))
     kind = recipe.weights or str(rng.choice(["sum", "mean", "last", "ragged", "any"]))
     weights = _weights(rng, kind, s)
     # What a family does over T steps it does between two resets.
@@ -161,7 +161,7 @@ def build(model: Cell | Network, spec: Spec) -> Case:
         params={name: array.astype(dtype) for name, array in params.items()},
         initial=initial,
         x=x,
-        y=y,
+        y=y if losses.get(spec.loss).targets.ids else y.astype(dtype),
         weights=(weights * sequences.within).astype(dtype),
         begins=sequences.begins,
         masks={name: mask.astype(dtype) for name, mask in masks.items()},
@@ -196,17 +196,17 @@ def _regulate(cell: Cell, recipe: Recipe, params: dict[str, Array], rng: np.rand
         params[cell.keep] = np.full(n_hidden, np.log(recipe.gain) - np.log1p(-recipe.gain))
 
 
-def _targets(rng: np.random.Generator, loss: str, recipe: Recipe, s: Sizes, dtype: np.dtype[np.floating]) -> Array:
-    """Ids; numbers of the size of the logits; or where they have bounds, these themselves and what lies between."""
+def draw_targets(rng: np.random.Generator, loss: str, s: Sizes, scale: float) -> Array:
+    """Ids; numbers of the given size; or where they have bounds, these themselves and what lies between."""
     takes = losses.get(loss).targets
     if takes.ids:
         return rng.integers(0, s.n_out, (s.T, s.B))
     rows = (s.T, s.B, s.n_out)
     if not takes.bounded:
-        return np.asarray(max(1.0, recipe.c) * rng.standard_normal(rows)).astype(dtype)
+        return np.asarray(scale * rng.standard_normal(rows))
     between = rng.uniform(takes.least, takes.most, rows)
     at_a_bound = np.where(between < (takes.least + takes.most) / 2, takes.least, takes.most)
-    return np.where(rng.integers(2, size=(s.T, s.B, 1)), at_a_bound, between).astype(dtype)
+    return np.where(rng.integers(2, size=(s.T, s.B, 1)), at_a_bound, between)
 
 
 def _weights(rng: np.random.Generator, kind: str, s: Sizes) -> Array:

@@ -126,20 +126,44 @@ class Report:
 
     def as_dict(self) -> dict[str, Any]:
         """The target's part of the contract's JSON document."""
-        total = self.total
-        return {
-            "name": self.name,
-            "agree": self.agree,
-            "examples": total.examples,
-            "shapes": self.shapes,
-            "max_length": self.max_length,
-            "ill_conditioned": total.ill_conditioned,
-            "undecided": total.undecided,
-            "families": {name: asdict(count) for name, count in self.families.items()},
-            "equations": [equation.as_dict() for equation in self.equations],
-            "blame": self.blame,
-            "diagnosis": list(self.diagnosis),
-        }
+        return part_of_document(
+            self.name,
+            agree=self.agree,
+            families=self.families,
+            shapes=self.shapes,
+            max_length=self.max_length,
+            equations=[equation.as_dict() for equation in self.equations],
+            blame=self.blame,
+            diagnosis=self.diagnosis,
+        )
+
+
+def part_of_document(
+    name: str,
+    *,
+    agree: bool,
+    families: Mapping[str, FamilyCount],
+    shapes: int,
+    max_length: int,
+    equations: Sequence[Mapping[str, Any]],
+    blame: Sequence[str],
+    diagnosis: Sequence[str],
+) -> dict[str, Any]:
+    """What the contract's JSON document promises of every target, judged by equations, as a whole, or not at all."""
+    total = sum(families.values(), start=FamilyCount())
+    return {
+        "name": name,
+        "agree": agree,
+        "examples": total.examples,
+        "shapes": shapes,
+        "max_length": max_length,
+        "ill_conditioned": total.ill_conditioned,
+        "undecided": total.undecided,
+        "families": {family: asdict(count) for family, count in families.items()},
+        "equations": list(equations),
+        "blame": list(blame),
+        "diagnosis": list(diagnosis),
+    }
 
 
 def _finite(number: float) -> float | None:

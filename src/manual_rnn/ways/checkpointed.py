@@ -35,6 +35,7 @@ def checkpointed_bptt(
     *,
     block: int | None = None,
     snapshots: int | None = None,
+    loss: str = "softmax",
     initial: Mapping[str, Array] | None = None,
     reduction: str = "sum",
     weights: Array | None = None,
@@ -65,7 +66,7 @@ def checkpointed_bptt(
     ):
         if count is not None:
             check_count(name, count, meaning)
-    given = Given.of(cell, params, x, y, initial=initial, reduction=reduction, weights=weights)
+    given = Given.of(cell, params, x, y, loss=loss, initial=initial, reduction=reduction, weights=weights)
     T = len(x)
     if block is None:
         block = square_root(T) if snapshots is None else 1

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from manual_rnn import readout
+from manual_rnn import losses, readout
 from manual_rnn.cell import Array, Cell, of_input
 from manual_rnn.check import check_problem
-from manual_rnn.loss import weights_for
-from manual_rnn.losses import softmax
+from manual_rnn.loss import Loss, weights_of_steps
 from manual_rnn.network import zero_state
 from manual_rnn.tape import Tape
 
@@ -38,6 +37,7 @@ class Given:
     params: Mapping[str, Array]
     x: Array
     y: Array
+    loss: Loss
     weights: Array
     initial: Mapping[str, Array]
     _made: Callable[[Mapping[str, Array]], Iterable[tuple[str, Array]]]
@@ -53,17 +53,14 @@ class Given:
         x: Array,
         y: Array,
         *,
+        loss: str,
         initial: Mapping[str, Array] | None,
         reduction: str,
         weights: Array | None,
     ) -> Given:
         """Raises ValueError where an argument does not fit, as ``loss_and_gradients`` does."""
-        check_problem(cell, params, x, y, initial, weights)
-        if weights is not None and reduction != "sum":
-            raise ValueError(f"Both weights and reduction={reduction!r} are given; weights say all a reduction can.")
-        T, B = y.shape
-        if weights is None:
-            weights = weights_for(reduction, T, B, np.result_type(*params.values()))
+        check_problem(cell, params, x, y, initial, weights, loss)
+        T, B = y.shape[:2]
         made = {w.name: w.forward(params[w.of]) for w in cell.weights}  # (F0)
 
         def of_made(grads: Mapping[str, Array]) -> Iterable[tuple[str, Array]]:
@@ -74,7 +71,8 @@ class Given:
             params={**params, **made},
             x=x,
             y=y,
-            weights=weights,
+            loss=losses.get(loss),
+            weights=weights_of_steps(weights, reduction, T, B, np.result_type(*params.values())),
             initial=zero_state(cell, params, B) if initial is None else initial,
             _made=of_made,
             _names=tuple(params),
@@ -90,9 +88,10 @@ class Given:
         """The loss of some steps, and Vᵀ ∇o (T, B, n_hidden), from the states on their tape; taps o, ∇o, ∇c and ∇V."""
         h = tape[self.cell.full(self.cell.states[0])]
         o = tape.tap_all("o", readout.forward(self.params["V"], self.params["c"], h))
-        values, y_hat = softmax.forward(o, self.y[rows], self.weights[rows])
+        y, weights = self.y[rows], self.weights[rows]
+        values, kept = self.loss.forward(o, y, weights)
         tape.tap_all("loss", values)
-        grad_o = grads.tap_all("o", softmax.backward(y_hat, self.y[rows], self.weights[rows]))
+        grad_o = grads.tap_all("o", self.loss.backward(kept, y, weights))
         return values.sum(), readout.backward(self.params["V"], h, grad_o, grads.tap_all)
 
     def zeros(self, *, inputs: bool) -> dict[str, Array]:
@@ -100,7 +99,7 @@ class Given:
         found = {name: np.zeros_like(array) for name, array in self.params.items()}
         found |= {f"{name}0": np.zeros(array.shape, self.dtype) for name, array in self.initial.items()}
         n_in = self.params[of_input(self.cell)].shape[1]
-        return found | ({"x": np.zeros((*self.y.shape, n_in), self.dtype)} if inputs else {})
+        return found | ({"x": np.zeros((*self.weights.shape, n_in), self.dtype)} if inputs else {})
 
     def add(self, sums: Mapping[str, Array], grads: Tape, rows: slice) -> None:
         """Adds what ``go_back`` found on some rows of the whole; what reaches their initial state is ∇h(0) at row 0."""

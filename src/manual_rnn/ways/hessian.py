@@ -11,7 +11,7 @@ and anything q that is made of the parameters, $R\{q\} = \frac{d}{d\varepsilon}\
     R\{\ell(t)\}      &= \nabla o(t) \cdot R\{o(t)\}                                                  && \text{RF4}
 
 .. math::
-    R\{\nabla o(t)\}  &= (\operatorname{diag} \hat y - \hat y \hat y^\top)\, R\{o(t)\}                && \text{RB1} \\
+    R\{\nabla o(t)\}  &= \text{of the loss: } \nabla o(t) \text{ along } R\{o(t)\}                     && \text{RB1} \\
     R\{\nabla c\}     &= \textstyle\sum_t R\{\nabla o(t)\}                                            && \text{RB2} \\
     R\{\nabla V\}     &= \textstyle\sum_t R\{\nabla o(t)\}\, h(t)^\top + \nabla o(t)\, R\{h(t)\}^\top && \text{RB3} \\
     R\{\nabla h(t)\}  &= R\{V\}^\top \nabla o(t) + V^\top R\{\nabla o(t)\}
@@ -24,9 +24,10 @@ and anything q that is made of the parameters, $R\{q\} = \frac{d}{d\varepsilon}\
     R\{\nabla x(t)\}  &= R\{U\}^\top \nabla a(t) + U^\top R\{\nabla a(t)\}                            && \text{RB9} \\
     R\{\nabla h(0)\}  &= R\{W\}^\top \nabla a(1) + W^\top R\{\nabla a(1)\}                            && \text{RB10}
 
-But for the softmax, each is the line of BPTT of the same number under the sum and the product rule, which stand in one
-place (:mod:`manual_rnn.ways.tangent`). So each line of code here is that line, on pairs of a number and its R; the
-cell's own code, and that of a weight that is made of a parameter, is run on such pairs too. Costs about four passes.
+RB1 stands with each loss (:mod:`manual_rnn.losses`); for the softmax it is (diag ŷ − ŷ ŷᵀ) R{o(t)}. Each other is the
+line of BPTT of the same number under the sum and the product rule, which stand in one place
+(:mod:`manual_rnn.ways.tangent`). So each line of code here is that line, on pairs of a number and its R; the cell's own
+code, and that of a weight that is made of a parameter, is run on such pairs too. Costs about four passes.
 """
 
 from __future__ import annotations
@@ -39,7 +40,6 @@ import numpy as np
 
 from manual_rnn import affine
 from manual_rnn.cell import Affine, Array, Cell, Nodes
-from manual_rnn.losses import softmax
 from manual_rnn.ways.given import Given
 from manual_rnn.ways.tangent import Dual, stack
 
@@ -67,6 +67,7 @@ def hessian_vector(
     y: Array,
     direction: Mapping[str, Array],
     *,
+    loss: str = "softmax",
     initial: Mapping[str, Array] | None = None,
     reduction: str = "sum",
     weights: Array | None = None,
@@ -81,7 +82,7 @@ def hessian_vector(
     Raises:
         ValueError: the direction has a name that is no variable's, or another shape; an array does not fit.
     """
-    given = Given.of(cell, params, x, y, initial=initial, reduction=reduction, weights=weights)
+    given = Given.of(cell, params, x, y, loss=loss, initial=initial, reduction=reduction, weights=weights)
     variables = {**params, **{f"{name}0": h for name, h in given.initial.items()}}
     variables |= {} if affine.is_tokens(x) else {"x": x}
     _check(direction, variables)
@@ -92,24 +93,20 @@ def hessian_vector(
     nodes, before = _unroll(cell, P, pairs.get("x", x), {name: pairs[f"{name}0"] for name in cell.states})
     h = nodes[cell.states[0]]
     o = h @ P["V"].T + P["c"]  # (RF3)
-    losses, y_hat = softmax.forward(o.value, y, given.weights)
-    grad_o: Any = Dual(softmax.backward(y_hat, y, given.weights), of_softmax(y_hat, o.tangent, given.weights))  # (RB1)
+    values, kept = given.loss.forward(o.value, y, given.weights)
+    R_grad_o = given.loss.tangent(kept, o.tangent, given.weights)  # (RB1)
+    grad_o: Any = Dual(given.loss.backward(kept, y, given.weights), R_grad_o)
     found: dict[str, Any] = {"c": affine.bias_gradient(grad_o)}  # (RB2)
     found["V"] = affine.weight_gradient(grad_o, h, h.shape[-1])  # (RB3)
     found |= _go_back(cell, P, pairs.get("x", x), nodes, before, affine.input_gradient(P["V"], grad_o), inputs=inputs)
 
     names = [*params, *(f"{name}0" for name in cell.states), *(["x"] if inputs else [])]
     return Curvature(
-        loss=float(losses.sum()),
+        loss=float(values.sum()),
         slope=float((grad_o.value * o.tangent).sum()),  # (RF4)
         gradients={name: found[name].value for name in names},
         product={name: found[name].tangent for name in names},
     )
-
-
-def of_softmax(y_hat: Array, R_o: Array, weights: Array) -> Array:
-    """R{∇o} = w (diag ŷ − ŷ ŷᵀ) R{o}."""
-    return np.asarray(weights[..., None] * y_hat * (R_o - (y_hat * R_o).sum(axis=-1, keepdims=True)))  # (RB1)
 
 
 def _unroll(cell: Cell, P: Pairs, x: Any, state: Pairs) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -47,7 +47,7 @@ def newton_states(
     check_count("iterations", iterations, "after how many it ends at the latest")
     T, B = x.shape[:2]
     y = np.zeros((T, B), int)
-    given = Given.of(cell, params, x, y, initial=initial, reduction="sum", weights=None)
+    given = Given.of(cell, params, x, y, loss="softmax", initial=initial, reduction="sum", weights=None)
     first = np.concatenate([given.initial[name] for name in cell.states], axis=-1)
     n, H = first.shape[-1], given.params["V"].shape[1]
     rows = x.reshape(1, T * B, *x.shape[2:])

@@ -37,6 +37,7 @@ def parallel_bptt(
     y: Array,
     *,
     blocks: int,
+    loss: str = "softmax",
     initial: Mapping[str, Array] | None = None,
     reduction: str = "sum",
     weights: Array | None = None,
@@ -50,8 +51,8 @@ def parallel_bptt(
         ValueError: blocks is no whole number of at least one; an array does not fit.
     """
     check_count("blocks", blocks, "how many stretches of time go back side by side")
-    given = Given.of(cell, params, x, y, initial=initial, reduction=reduction, weights=weights)
-    T, B = y.shape
+    given = Given.of(cell, params, x, y, loss=loss, initial=initial, reduction=reduction, weights=weights)
+    T, B = given.weights.shape
     tape, grads = Tape(T), Tape(T)
     state = unroll(given.cell, given.params, x, given.initial, tape)
     total, from_readout = given.read_out(tape, grads, slice(None))

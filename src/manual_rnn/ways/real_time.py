@@ -41,6 +41,7 @@ def rtrl(
     x: Array,
     y: Array,
     *,
+    loss: str = "softmax",
     initial: Mapping[str, Array] | None = None,
     reduction: str = "sum",
     weights: Array | None = None,
@@ -54,7 +55,7 @@ def rtrl(
     Raises:
         ValueError: an array does not fit.
     """
-    given = Given.of(cell, params, x, y, initial=initial, reduction=reduction, weights=weights)
+    given = Given.of(cell, params, x, y, loss=loss, initial=initial, reduction=reduction, weights=weights)
     sums = given.zeros(inputs=inputs)
     P = _no_influence(given, sums)
     total = np.zeros((), given.dtype)
@@ -64,8 +65,8 @@ def rtrl(
         tape, grads = Tape(1), Tape(1)
         J, D = jacobians(given, x[now], state)
         state = unroll(given.cell, given.params, x[now], state, tape)
-        loss, from_readout = given.read_out(tape, grads, now)
-        total += loss
+        of_step, from_readout = given.read_out(tape, grads, now)
+        total += of_step
         for name in P:
             P[name] = np.einsum("bkl,bl...->bk...", J, P[name])  # (R2)
         _add_direct(given, P, D, tape, x[now], t)

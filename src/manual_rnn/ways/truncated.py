@@ -34,6 +34,7 @@ def truncated_bptt(
     *,
     k1: int,
     k2: int,
+    loss: str = "softmax",
     initial: Mapping[str, Array] | None = None,
     reduction: str = "sum",
     weights: Array | None = None,
@@ -56,10 +57,10 @@ def truncated_bptt(
             f"k1 is {k1} and k2 is {k2}: the losses of the {k1 - k2} oldest of every {k1} steps would go back nowhere; "
             "k2 must be at least k1."
         )
-    given = Given.of(cell, params, x, y, initial=initial, reduction=reduction, weights=weights)
+    given = Given.of(cell, params, x, y, loss=loss, initial=initial, reduction=reduction, weights=weights)
     tape, total = Tape(len(x)), Tape(len(x))
     state = unroll(given.cell, given.params, x, given.initial, tape)
-    loss, from_readout = given.read_out(tape, total, slice(None))
+    of_all, from_readout = given.read_out(tape, total, slice(None))
 
     sums = {**given.zeros(inputs=inputs), "V": total["V"], "c": total["c"]}
     for start, new, stop in windows(len(x), k1, k2):
@@ -68,7 +69,7 @@ def truncated_bptt(
         grads = Tape(stop - start)
         go_back(given.cell, given.params, x[start:stop], _Rows(tape, start, stop), above, grads, inputs=inputs)
         given.add(sums, grads, slice(start, stop))
-    return given.answer(loss, sums, state)
+    return given.answer(of_all, sums, state)
 
 
 def windows(T: int, k1: int, k2: int) -> Iterator[tuple[int, int, int]]:

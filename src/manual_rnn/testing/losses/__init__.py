@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from manual_rnn.cell import Array
+from manual_rnn.testing.mistakes.factors import Factor
 from manual_rnn.testing.mistakes.formula import Formula
 from manual_rnn.testing.mistakes.terms import Given
 
@@ -26,6 +27,8 @@ class JudgedLoss:
     """What may stand in the place of a term, or besides."""
     formulas: Callable[[str], Iterable[Formula]]
     """Mistakes of another form in an equation."""
+    conventions: Sequence[Factor] = ()
+    """What the loss is multiplied with where others define it otherwise under the same name."""
 
 
 def get(name: str) -> JudgedLoss:

@@ -9,6 +9,7 @@ import numpy as np
 from manual_rnn.activations import sigmoid
 from manual_rnn.cell import Array
 from manual_rnn.testing.losses import JudgedLoss
+from manual_rnn.testing.mistakes.factors import Factor
 from manual_rnn.testing.mistakes.formula import Formula, symbol
 from manual_rnn.testing.mistakes.terms import Given, Quantities
 
@@ -95,4 +96,5 @@ JUDGED = JudgedLoss(
         ],
     },
     formulas=formulas,
+    conventions=(Factor(lambda s: 1 / s.n_out, "averaged over the logits of a step (factor 1/n_out)"),),
 )

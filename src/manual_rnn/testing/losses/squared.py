@@ -8,6 +8,7 @@ import numpy as np
 
 from manual_rnn.cell import Array
 from manual_rnn.testing.losses import JudgedLoss
+from manual_rnn.testing.mistakes.factors import Factor
 from manual_rnn.testing.mistakes.formula import Formula, symbol
 from manual_rnn.testing.mistakes.terms import Given, Quantities
 
@@ -57,4 +58,9 @@ JUDGED = JudgedLoss(
         ],
     },
     formulas=formulas,
+    conventions=(
+        Factor(lambda s: 2.0, "without the ½ of the loss (factor 2)"),
+        Factor(lambda s: 1 / s.n_out, "averaged over the numbers of a step (factor 1/n_out)"),
+        Factor(lambda s: 2 / s.n_out, "without the ½ of the loss and averaged over the numbers of a step (2/n_out)"),
+    ),
 )

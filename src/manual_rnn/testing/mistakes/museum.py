@@ -13,6 +13,7 @@ from itertools import pairwise
 
 from manual_rnn.cell import Affine, Cell
 from manual_rnn.network import parameter_shapes
+from manual_rnn.testing import losses
 from manual_rnn.testing.losses.softmax import unshifted
 from manual_rnn.testing.mistakes.changes import (
     at_each_step,
@@ -119,11 +120,27 @@ def _of_readout(cell: Cell, loss: str) -> Iterator[Exhibit]:
     yield Exhibit(Mistake("the last step's readout missing", missing), COMMON)
     before = {"grad_V": sum_over_time(Outer(Quantity("o", gradient=True), Quantity(first, offset=-1)))}
     yield Exhibit(Mistake("the state of the step before in ∇V", before), "hanbt/learn_dl #53")
+    yield from _of_loss(loss)
+    mean = {"grad_c": times(lambda known: 1 / known.case.spec.sizes.B)}
+    yield Exhibit(Mistake("mean over the batch for sum in ∇c", mean), "datascience.SE 30850")
+
+
+def _of_loss(loss: str) -> Iterator[Exhibit]:
+    """Mistakes of F4 and B1: those of every loss, and those that only this one leaves room for."""
+    turned = {"grad_o": times(lambda known: -1.0)}
+    yield Exhibit(Mistake("the target less the prediction: ∇o with the other sign", turned), COMMON)
     if loss == "softmax":
         overflow = {name: as_change(next(unshifted(name))) for name in ("loss", "grad_o")}
         yield Exhibit(Mistake("softmax unshifted", overflow), "min-char-rnn")
-    mean = {"grad_c": times(lambda known: 1 / known.case.spec.sizes.B)}
-    yield Exhibit(Mistake("mean over the batch for sum in ∇c", mean), "datascience.SE 30850")
+        return
+    mean = {name: times(lambda known: 1 / known.case.spec.sizes.n_out) for name in ("loss", "grad_o")}
+    yield Exhibit(Mistake("mean over the numbers of a step for their sum", mean), "PyTorch's MSELoss and BCELoss")
+    if loss == "squared":
+        twice = {"grad_o": times(lambda known: 2.0)}
+        yield Exhibit(Mistake("the 2 of the derivative beside the ½ of the loss", twice), COMMON)
+    else:
+        again = next(f for f in losses.get(loss).formulas("grad_o") if "counted twice" in f.sentence)
+        yield Exhibit(Mistake("σ's derivative beside ŷ − y", {"grad_o": as_change(again)}), COMMON)
 
 
 def _of_map(cell: Cell, m: Affine) -> Iterator[Exhibit]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from manual_rnn.cell import Array, Cell
 from manual_rnn.expression import Symbol
+from manual_rnn.testing import losses
 from manual_rnn.testing.mistakes.equations import initial, own, stepwise, summed
 from manual_rnn.testing.mistakes.factors import NAMED, constant
 from manual_rnn.testing.mistakes.formula import IN_TIME, Formula, Observed, StepFactor, symbol
@@ -116,6 +117,9 @@ def _simple(replay: Replay, ratios: Mapping[str, float]) -> Iterator[Mistake]:
 
         returned = (*replay.drawn.params, "x", *(f"{state}0" for state in replay.cell.states))
         yield Mistake(f"Every gradient is {factor.words}.", {f"grad_{name}": scaled_too for name in returned})
+    if replay.drawn.upstream is None:
+        for f in losses.get(replay.drawn.step_loss).formulas("grad_o"):
+            yield Mistake(f.sentence, {"grad_o": as_change(f)})
     for words, moved in IN_TIME.items():
         yield Mistake(f"∇x is {words}.", {"grad_x": lambda known, value, t, moved=moved: moved(value)})  # type: ignore[misc]
 
@@ -188,7 +192,7 @@ def _from_readout(known: Quantities, t: int) -> Array:
 
 def _stepwise(replay: Replay) -> dict[str, list[Term]]:
     """The equations of every step; without a readout, ∇h gets the upstream gradient in place of Vᵀ ∇o."""
-    found = stepwise(replay.cell)
+    found = stepwise(replay.cell, replay.drawn.step_loss)
     if replay.drawn.upstream is None:
         return {name: terms for name, terms in found.items() if name != "loss"}
     first = f"grad_{replay.cell.full(replay.cell.states[0])}"

@@ -16,7 +16,7 @@ from manual_rnn.cell import Array, Cell, Nodes
 from manual_rnn.maps import Maps
 from manual_rnn.tape import Tape
 from manual_rnn.testing.mistakes.formula import Formula, symbol
-from manual_rnn.testing.mistakes.terms import Quantities, Quantity
+from manual_rnn.testing.mistakes.terms import Quantities
 
 
 def in_order_of_time(cell: Cell, equation: str) -> Iterator[Formula]:
@@ -46,8 +46,5 @@ def _a_step_back(known: Quantities, t: int, gradient: Array) -> Array:
     """J(t)ᵀ times a gradient, by the cell's own code."""
     cell = known.cell
     (state,) = cell.states
-    names = {own: name for name in known.nodes_by_step if (own := cell.own(name)) is not None}
-    node = Nodes(**{own: known.at(Quantity(name), t) for own, name in names.items()})
-    prev = Nodes(**{state: known.at(Quantity(state, offset=-1), t)})
     maps = Maps(cell, known.weights)
-    return step_back(cell, maps, node, prev, Nodes(**{state: gradient}), Tape(1))[state]
+    return step_back(cell, maps, *known.nodes_at(t), Nodes(**{state: gradient}), Tape(1))[state]

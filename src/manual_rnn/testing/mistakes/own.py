@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from manual_rnn.expression import Call, Expression, Number, Symbol, evaluate
 from manual_rnn.testing.mistakes.equations import arriving, own, quantity_of
 from manual_rnn.testing.mistakes.formula import Formula, Observed, Value, symbol
 from manual_rnn.testing.mistakes.spoken import NAMES, one_minus_square, recognised, spoken
-from manual_rnn.testing.mistakes.terms import Quantities, Quantity
+from manual_rnn.testing.mistakes.terms import Quantities, Quantity, Term
 
 Leaf = Quantity | Symbol
 """A quantity on the tapes; or the symbol of what has come to a node's gradient, which is on no tape."""
@@ -61,10 +62,15 @@ class OwnEquation:
                 return known.at(leaf, t)
             assert isinstance(leaf, Symbol)
             if self.arrives(leaf):
-                return sum((term.row(known, t) for term in arriving(self.cell, leaf.name)), np.zeros(()))
+                return sum((term.row(known, t) for term in self._arriving[leaf.name]), np.zeros(()))
             return known.at(quantity_of(self.cell, leaf, backward=self.backward), t)
 
         return evaluate(expression, read)
+
+    @cached_property
+    def _arriving(self) -> dict[str, list[Term]]:
+        """By the name of such a symbol, the terms of what has come to it; to find them the cell's code is read."""
+        return {leaf.name: arriving(self.cell, leaf.name) for leaf in self.leaves() if self.arrives(leaf)}
 
     def arrives(self, leaf: object) -> bool:
         """Whether a symbol stands for what has come to a gradient that the cell itself completes."""

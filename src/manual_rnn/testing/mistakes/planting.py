@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from manual_rnn.cell import Array, Cell, Nodes
+from manual_rnn.cell import Array, Cell
 from manual_rnn.gradients import forward_and_backward
 from manual_rnn.network import widths
 from manual_rnn.tape import Tape
@@ -107,12 +107,6 @@ class PlantedTape(Tape):
 
     def reserve_state(self, name: str, initial: Array, dtype: Any, **options: Any) -> None:
         self._tape.reserve_state(name, initial, dtype, **options)
-
-    def at(self, t: int) -> Nodes:
-        return self._tape.at(t)
-
-    def previous_at(self, t: int) -> Nodes:
-        return self._tape.previous_at(t)
 
     def previous(self, name: str) -> Array:
         return self._tape.previous(name)

@@ -69,7 +69,8 @@ class Replay:
 def _run(cell: Cell, d: Drawn, tape: Tape, grads: Tape) -> None:
     x = d.case.for_oracle()["x"]
     if d.upstream is None:
-        forward_and_backward(cell, d.params, x, d.y, d.weights, d.initial, inputs=True, tape=tape, grads=grads)
+        given = (cell, d.params, x, d.y, d.weights, d.initial)
+        forward_and_backward(*given, inputs=True, tape=tape, grads=grads, loss=d.step_loss)
         return
     unroll(cell, d.params, x, d.initial, tape)
     go_back(cell, d.params, x, tape, d.upstream, grads, inputs=True)

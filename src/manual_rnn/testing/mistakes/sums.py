@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 
 from manual_rnn.cell import Array
 from manual_rnn.testing.mistakes.factors import NAMED, Factor, constant
-from manual_rnn.testing.mistakes.formula import Formula, Observed, StepFactor, Value, quantities, symbol
-from manual_rnn.testing.mistakes.terms import Outer, Quantities, at_other_steps, edits
+from manual_rnn.testing.mistakes.formula import Formula, Observed, StepFactor, quantities, symbol
+from manual_rnn.testing.mistakes.terms import Outer, Quantities, Quantity, at_other_steps, edits
 
 
 def formulas_of_sum(equation: str, term: Outer, seen: Sequence[Observed]) -> Iterator[Formula]:
     name = symbol(equation)
     for words, keep in _step_masks(seen):
         yield Formula(f"{name}: {words}.", lambda known, keep=keep: _masked_sum(term, known, keep))  # type: ignore[misc]
-    shape = term.by_step(seen[0].known).shape
-    for variant in _outer_variants(term, seen[0].known):
-        if variant == term or not _has_shape(variant, seen[0].known, shape):
+    first, right = seen[0].known, str(term)
+    rows = cache(first.at_every_step)  # many variants are made of the same few quantities
+    shape = term.value(first).shape
+    for variant in _outer_variants(term, first):
+        if variant == term or (found := _of_shape(variant, rows, shape)) is None:
             continue
-        for factor in _factors(seen, lambda known, v=variant: v.by_step(known).sum(axis=0)):  # type: ignore[misc]
-            yield Formula(
-                f"your {name} is {_times(factor, str(variant))}; the derivation has {term}.",
-                lambda known, v=variant, f=factor: f.value(known.case.spec.sizes) * v.by_step(known).sum(axis=0),  # type: ignore[misc]
-                _edits(term, variant) + bool(factor.words),
-            )
+        words, edited = str(variant), _edits(term, variant)
+        for factor in _factors(seen[0], found):
+
+            def value(known: Quantities, v: Outer = variant, f: Factor = factor, found: Array = found) -> Array:
+                return f.value(known.case.spec.sizes) * (found if known is first else v.value(known))
+
+            sentence = f"your {name} is {_times(factor, words)}; the derivation has {right}."
+            yield Formula(sentence, value, edited + bool(factor.words))
 
 
 def _edits(term: Outer, variant: Outer) -> int:
@@ -45,11 +50,12 @@ def _outer_variants(term: Outer, known: Quantities) -> Iterator[Outer]:
     yield from (replace(term, left=left) for left in at_other_steps(term.left))
 
 
-def _has_shape(variant: Outer, known: Quantities, shape: tuple[int, ...]) -> bool:
+def _of_shape(variant: Outer, rows: Callable[[Quantity], Array], shape: tuple[int, ...]) -> Array | None:
     try:
-        return variant.by_step(known).shape == shape
+        found = variant.value_of(rows(variant.left), rows(variant.right))
     except ValueError:  # by element, of two widths
-        return False
+        return None
+    return found if found.shape == shape else None
 
 
 def _masked_sum(term: Outer, known: Quantities, keep: StepFactor) -> Array:
@@ -70,14 +76,12 @@ def _step_masks(seen: Sequence[Observed]) -> Iterator[tuple[str, StepFactor]]:
         yield f"the sum stops after {k} steps back from the last", lambda t, T, k=k: float(T - t <= k)  # type: ignore[misc]
 
 
-def _factors(seen: Sequence[Observed], value: Value) -> Iterator[Factor]:
+def _factors(first: Observed, found: Array) -> Iterator[Factor]:
     """The named factors, and the one that fits best as a constant."""
     yield from NAMED
-    first = seen[0]
-    variant = value(first.known)
-    power = float((variant * variant).sum())
+    power = float((found * found).sum())
     if power > 0:
-        yield constant(float((first.ours * variant).sum()) / power)
+        yield constant(float((first.ours * found).sum()) / power)
 
 
 def _times(factor: Factor, words: str) -> str:

@@ -70,18 +70,27 @@ class Quantities:
             return np.asarray(self.x[row])
         return np.asarray((self.grads if quantity.gradient else self.nodes)[quantity.name][row])
 
+    def at_every_step(self, quantity: Quantity) -> Array:
+        """The same at all rows, (T, B, n)."""
+        return np.stack([self.at(quantity, t) for t in range(self.T)])
+
+    def nodes_at(self, t: int) -> tuple[Nodes, Nodes]:
+        """What the cell's own code is given at row t: the nodes of the step, and the states of the one before."""
+        prev = {name: self.at(Quantity(self.cell.full(name), offset=-1), t) for name in self.cell.states}
+        return Nodes(**self._by_own_name(t)), Nodes(**prev)
+
+    def _by_own_name(self, t: int, *, gradient: bool = False) -> dict[str, Array]:
+        names = {own: name for name in self.nodes_by_step if (own := self.cell.own(name)) is not None}
+        return {own: self.at(Quantity(name, gradient=gradient), t) for own, name in names.items()}
 
     def direct(self, state: str, t: int) -> Array:
         """What row t hands to ∇state(t−1) past the maps, (B, n_hidden), as the cell's code gives it; zero beyond."""
         B, n = self.case.initial[state].shape
         if not 0 <= t < self.T:
             return np.zeros((B, n), self.x.dtype)
-        names = {own: name for name in self.nodes_by_step if (own := self.cell.own(name)) is not None}
-        node = Nodes(**{own: self.at(Quantity(name), t) for own, name in names.items()})
-        prev = Nodes(**{name: self.at(Quantity(self.cell.full(name), offset=-1), t) for name in self.cell.states})
-        grad = Nodes(**{own: self.at(Quantity(name, gradient=True), t) for own, name in names.items()})
+        grad = Nodes(**self._by_own_name(t, gradient=True))
         tapped = self.cell.backward(
-            node, prev, grad, lambda name, _: self.at(Quantity(self.cell.full(name), gradient=True), t)
+            *self.nodes_at(t), grad, lambda name, _: self.at(Quantity(self.cell.full(name), gradient=True), t)
         )
         return np.asarray(tapped.get(f"{state}_prev", np.zeros((B, n), self.x.dtype)))
 
@@ -168,17 +177,24 @@ class Outer:
             return f"Σ_t {self.left} ∘ {self.right}"
         return f"(Σ_t {self.left} {self.right}ᵀ)ᵀ" if self.transposed else f"Σ_t {self.left} {self.right}ᵀ"
 
+    def value(self, known: Quantities) -> Array:
+        """The sum, (m, n) or (m,)."""
+        return self.value_of(known.at_every_step(self.left), known.at_every_step(self.right))
+
+    def value_of(self, left: Array, right: Array) -> Array:
+        """The sum over all rows of both sides, (…, m) and (…, n).
+
+        Raises:
+            ValueError: the product goes by element, and the sides are of two widths.
+        """
+        if self.right.name == "1" or self.diagonal:
+            return affine.bias_gradient(left * right if self.diagonal else left)
+        outer = affine.weight_gradient(left, right, right.shape[-1])
+        return outer.T if self.transposed else outer
+
     def by_step(self, known: Quantities) -> Array:
         """What each step gives, (T, m, n) or (T, m)."""
-        rows = []
-        for t in range(known.T):
-            left, right = known.at(self.left, t), known.at(self.right, t)
-            if self.right.name == "1" or self.diagonal:
-                rows.append(affine.bias_gradient(left * right if self.diagonal else left))
-            else:
-                outer = affine.weight_gradient(left, right, right.shape[-1])
-                rows.append(outer.T if self.transposed else outer)
-        return np.stack(rows)
+        return np.stack([self.value_of(known.at(self.left, t), known.at(self.right, t)) for t in range(known.T)])
 
 
 @dataclass(frozen=True)

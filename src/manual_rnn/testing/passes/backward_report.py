@@ -123,6 +123,7 @@ class BackwardReport:
             "version": 1,
             "agree": self.agree,
             "loss": self.target.loss,
+            "step_loss": self.target.step_loss,
             "cases": self.cases,
             "gradients": [check.as_dict() for check in self.gradients],
             "preflight": [check.as_dict() for check in self.preflight],

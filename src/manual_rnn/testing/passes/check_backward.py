@@ -33,6 +33,7 @@ def check_backward(
     *,
     against: Oracle | ForwardOracle,
     loss: str = "every",
+    step_loss: str = "softmax",
     layout: Layout | None = None,
     dtype: str = "float64",
     truncation: int | None = None,
@@ -50,8 +51,10 @@ def check_backward(
             ``grad_Wx``), as NumPy arrays or anything with DLPack or ``__array__``.
         against: ``reference.autodiff("rnn")``, ``reference.autodiff_of(your_forward_in_jax)``, or
             ``complex_step(your_forward_in_numpy)``.
-        loss: "every" step, "last", their "mean" (softmax over a readout), or "random" and "some" for code that
+        loss: "every" step, "last", their "mean" (of a readout), or "random" and "some" for code that
             gets an upstream gradient of h; see :data:`manual_rnn.testing.passes.target.LOSSES`.
+        step_loss: of one step with a readout: "softmax" (y is ids), "squared" (½ Σ (o − y)²) or "bernoulli" (the
+            binary cross-entropy from the logits; for both y is rows of numbers, as o).
         layout: your names, order of axes and conventions; ours by default.
         dtype: what your arrays come in.
         truncation: k, where your code is truncated BPTT(k) and is to be held against that. With an oracle of your own
@@ -83,8 +86,8 @@ def check_backward(
         ValueError: an argument makes no sense; the sentence names it. Whatever your function does is reported.
     """
     target = Target(
-        backward=backward, against=against, loss=loss, layout=layout or Layout(), dtype=dtype, truncation=truncation,
-        ragged=ragged,
+        backward=backward, against=against, loss=loss, step_loss=step_loss, layout=layout or Layout(), dtype=dtype,
+        truncation=truncation, ragged=ragged,
     )  # fmt: skip
     return check_target(target, regimes=regimes, cases=cases, examples=examples, seed=seed, time_limit=time_limit)
 

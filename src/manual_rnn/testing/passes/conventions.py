@@ -7,13 +7,14 @@ gradient of their sum.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 
 from manual_rnn.cell import Array
+from manual_rnn.testing import losses
 from manual_rnn.testing.mistakes.factors import NAMED, Factor
 from manual_rnn.testing.passes.backward_report import Check
 from manual_rnn.testing.passes.blocks import blocks
@@ -27,9 +28,17 @@ OTHERWISE = "right, in another convention"
 MEANS = tuple(f for f in NAMED if f.words.startswith("averaged"))
 
 
+def factors_of(target: Target) -> Iterator[Factor]:
+    """What all gradients may be multiplied with by convention: a mean, and what others leave out of the step's loss."""
+    of_loss = losses.get(target.step_loss).conventions if target.has_readout else ()
+    for mean, other in product((AS_DECLARED, *MEANS), (AS_DECLARED, *of_loss)):
+        words = " and ".join(f.words for f in (mean, other) if f is not AS_DECLARED)
+        yield Factor(lambda s, mean=mean, other=other: mean.value(s) * other.value(s), words) if words else AS_DECLARED  # type: ignore[misc]
+
+
 @dataclass(frozen=True)
 class Convention:
-    """One way to read gradients: matrices transposed, time and batch exchanged, a mean for a sum."""
+    """One way to read gradients: matrices transposed, time and batch exchanged, a mean for a sum, no ½."""
 
     transposed: bool
     exchanged: bool
@@ -63,7 +72,7 @@ def in_another_convention(target: Target, seen: Sequence[Seen], gradients: Seque
     gradients = [_split(check, split) for check in gradients]
     if not any(check.outcome == "wrong" for check in gradients):
         return gradients
-    for transposed, exchanged, mean in product((False, True), (False, True), (AS_DECLARED, *MEANS)):
+    for transposed, exchanged, mean in product((False, True), (False, True), factors_of(target)):
         convention = Convention(transposed, exchanged, mean)
         if (transposed or exchanged or mean is not AS_DECLARED) and _makes_all_right(target, seen, convention):
             return [_renamed(target, seen[0], check, convention) for check in gradients]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
+from manual_rnn import losses
 from manual_rnn.cell import Array, Cell
 from manual_rnn.tape import Tape
 from manual_rnn.testing.mistakes.of_a_pass import mistakes
@@ -19,6 +21,7 @@ from manual_rnn.testing.passes.blocks import blocks
 from manual_rnn.testing.passes.explain_arrays import explain_arrays
 from manual_rnn.testing.passes.explain_ragged import mistakes_of_a_mask
 from manual_rnn.testing.passes.lengths import weights_of
+from manual_rnn.testing.passes.regimes import Drawn
 from manual_rnn.testing.passes.seen import Seen, block_axes
 from manual_rnn.testing.passes.target import WITH_READOUT, Target
 from manual_rnn.testing.passes.truncation import truncated
@@ -61,10 +64,9 @@ def explain_pass(
     for k in _truncations(target, first):
         if all(gives(target, s, truncated(cell, s.drawn, k)) for s in (first, *others)):
             return [of_truncation(target, k)]
-    for other in _other_losses(target):
-        meant = [replace(s.drawn, weights=weights_of(other, s.drawn.lengths, s.drawn.sizes.T)) for s in usable]
-        if all(gives(target, s, Replay.of(cell, d).grads) for s, d in zip(usable, meant, strict=True)):
-            return [f"These are the gradients of the loss {other!r}, rightly; {target.loss!r} was declared."]
+    for words, meant in _other_losses(target):
+        if all(gives(target, s, Replay.of(cell, meant(s.drawn)).grads) for s in usable):
+            return [f"These are the gradients of {words} was declared."]
     if target.truncation:
         return [NOTHING_FITS]
     for sentence, gradients in mistakes_of_a_mask(cell, target.loss) if target.ragged else ():
@@ -82,9 +84,22 @@ def explain_pass(
     return [sentence + _translated(target, sentence) for sentence in of_several] or [NOTHING_FITS]
 
 
-def _other_losses(target: Target) -> list[str]:
-    """The losses of the same readout that may have been meant."""
-    return [loss for loss in WITH_READOUT if loss != target.loss] if target.has_readout else []
+def _other_losses(target: Target) -> Iterator[tuple[str, Callable[[Drawn], Drawn]]]:
+    """The losses of the same readout that may have been meant: with other steps, or another loss of the same y."""
+    if not target.has_readout:
+        return
+    for loss in WITH_READOUT:
+        if loss != target.loss:
+
+            def counted(drawn: Drawn, loss: str = loss) -> Drawn:
+                return replace(drawn, weights=weights_of(loss, drawn.lengths, drawn.sizes.T))
+
+            yield f"the loss {loss!r}, rightly; {target.loss!r}", counted
+    of_ids = losses.get(target.step_loss).targets.ids
+    for step_loss in losses.names():
+        if step_loss != target.step_loss and losses.get(step_loss).targets.ids == of_ids:
+            words = f"the loss of a step {step_loss!r}, rightly; {target.step_loss!r}"
+            yield words, partial(replace, step_loss=step_loss)
 
 
 def of_truncation(target: Target, k: int | None) -> str:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from manual_rnn.cell import Array, Cell, of_input
+from manual_rnn.check import check_targets
 from manual_rnn.network import parameter_shapes
 from manual_rnn.testing.passes.commuting import is_linear, order_shows
 from manual_rnn.testing.passes.lengths import mask_of, weights_of
@@ -54,11 +55,16 @@ def as_drawn(target: Target, cell: Cell, case: Mapping[str, Array], number: int)
         wrong = [f"{n} is {ours[n].shape}, expected {shapes[n]}" for n in held if ours[n].shape != shapes[n]]
         if wrong:
             raise ValueError(f"The arrays of case {number} do not fit together, in our layout: {'; '.join(wrong)}.")
+        if target.has_readout:
+            try:
+                check_targets(target.step_loss, ours["y"], (T, B, sizes.n_out))
+            except ValueError as error:
+                raise ValueError(f"In case {number}, as our layout has it, {error}") from None
     y = ours.get("y", np.zeros((T, B), int))
     beside = {n: ours[n] for n in (*above[1:], target.ragged) if n}
     initial = {name: ours[f"{name}0"] for name in states}
     drawn = Drawn("given", sizes, number, {n: ours[n] for n in params}, initial, ours["x"], y, np.ones((T, B)),
-                  ours.get("grad_h"), beside)  # fmt: skip
+                  ours.get("grad_h"), beside, target.step_loss)  # fmt: skip
     if drawn.upstream is not None:
         if drawn.upstream[mask_of(drawn.lengths, T) == 0].any():
             raise ValueError(f"The upstream gradient of case {number} is not zero past the end of its sequences.")

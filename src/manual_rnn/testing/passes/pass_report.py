@@ -15,7 +15,7 @@ import numpy as np
 from manual_rnn.testing.passes.backward_report import BackwardReport, Check
 from manual_rnn.testing.passes.truth import cell_of, has_cell
 from manual_rnn.testing.problem import Spec
-from manual_rnn.testing.report import FamilyCount
+from manual_rnn.testing.report import FamilyCount, part_of_document
 from manual_rnn.testing.tally import label_of
 
 RUNS = "runs"
@@ -73,6 +73,7 @@ class PassReport:
     source: str
     """Where the right gradients come from: "autodiff of rnn"."""
     loss: str
+    step_loss: str
     equations: tuple[Gradient, ...]
     preflight: tuple[Check, ...]
     families: Mapping[str, FamilyCount]
@@ -100,6 +101,7 @@ class PassReport:
             what="a step" if target.layout.step else "a whole backward pass",
             source=getattr(target.against, "source", "an oracle of your own"),
             loss=target.loss,
+            step_loss=target.step_loss,
             equations=tuple(Gradient(check, label(check.name), epsilon) for check in found.gradients),
             preflight=found.preflight,
             families=found.families,
@@ -147,22 +149,23 @@ class PassReport:
 
     def as_dict(self) -> dict[str, Any]:
         """The target's part of the contract's JSON document, and what a whole pass has besides."""
-        total, small = self.total, self.smallest
+        small = self.smallest
+        promised = part_of_document(
+            self.name,
+            agree=self.agree,
+            families=self.families,
+            shapes=self.shapes,
+            max_length=self.max_length,
+            equations=[gradient.as_dict() for gradient in self.equations],
+            blame=self.blame,
+            diagnosis=self.diagnosis,
+        )
         return {
-            "name": self.name,
-            "agree": self.agree,
-            "examples": total.examples,
-            "shapes": self.shapes,
-            "max_length": self.max_length,
-            "ill_conditioned": total.ill_conditioned,
-            "undecided": total.undecided,
-            "families": {name: asdict(count) for name, count in self.families.items()},
-            "equations": [gradient.as_dict() for gradient in self.equations],
-            "blame": self.blame,
-            "diagnosis": list(self.diagnosis),
+            **promised,
             "what": self.what,
             "against": self.source,
             "loss": self.loss,
+            "step_loss": self.step_loss,
             "preflight": [
                 {"name": p.name, "agree": p.agree, "message": p.message, "details": p.details} for p in self.preflight
             ],

@@ -14,6 +14,7 @@ import numpy as np
 
 from manual_rnn.cell import Array, Cell
 from manual_rnn.network import parameter_shapes
+from manual_rnn.testing.families import draw_targets
 from manual_rnn.testing.passes.lengths import draw_lengths, mask_of, weights_of
 from manual_rnn.testing.passes.target import Target
 from manual_rnn.testing.problem import Case, Sizes, Spec
@@ -54,6 +55,7 @@ class Drawn:
     upstream: Array | None
     beside: Mapping[str, Array] = field(default_factory=dict)
     """What else is handed over and has no gradient: "lengths" or "mask", and "grad_c" of a step with two states."""
+    step_loss: str = "softmax"
 
     @property
     def arrays(self) -> dict[str, Array]:
@@ -72,7 +74,7 @@ class Drawn:
     @property
     def case(self) -> Case:
         """The same as a case of the judge, for what reads one."""
-        spec = Spec("ordinary", self.sizes, "float64", self.seed, 0)
+        spec = Spec("ordinary", self.sizes, "float64", self.seed, 0, self.step_loss)
         return Case(spec, self.params, self.initial, self.x, self.y, self.weights)
 
     def __str__(self) -> str:
@@ -136,7 +138,7 @@ def draw(target: Target, cell: Cell, regime: str, sizes: Sizes, seed: int) -> Dr
     x = rng.integers(0, s.n_in, (s.T, s.B)) if target.layout.tokens else half * rng.standard_normal((s.T, s.B, s.n_in))
     states = target.layout.step or [n for n in cell.states if not target.layout.shapes or n == "h"]
     initial = {name: small * 0.3 * rng.standard_normal((s.B, s.n_hidden)) for name in states}
-    y = rng.integers(0, s.n_out, (s.T, s.B))
+    y = draw_targets(rng, target.step_loss, s, 1.0)
     lengths = draw_lengths(rng, s) if target.ragged else np.full(s.B, s.T)
     upstream = None if target.has_readout else 10**from_above * _upstream(rng, target.loss, regime, s, lengths)
     further = {f"grad_{n}": 10**from_above * rng.standard_normal((1, s.B, s.n_hidden)) for n in target.layout.step[1:]}
@@ -154,10 +156,11 @@ def draw(target: Target, cell: Cell, regime: str, sizes: Sizes, seed: int) -> Dr
         {n: rounded(n, a) for n, a in params.items()},
         {n: rounded(f"{n}0", a) for n, a in initial.items()},
         x if target.layout.tokens else rounded("x", x),
-        y,
+        rounded("y", y) if np.issubdtype(y.dtype, np.floating) else y,
         weights_of(target.loss, lengths, s.T) if target.has_readout else np.ones((s.T, s.B)),
         None if upstream is None else rounded("grad_h", upstream),
         {n: rounded(n, a) for n, a in further.items()} | told,
+        target.step_loss,
     )  # fmt: skip
 
 

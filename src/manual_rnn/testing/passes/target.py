@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+from manual_rnn import losses
 from manual_rnn.cell import Array
 from manual_rnn.testing.oracles.estimate import Estimate
 from manual_rnn.testing.passes.layout import Layout
@@ -13,14 +14,20 @@ from manual_rnn.testing.passes.lengths import RAGGED
 from manual_rnn.testing.problem import Oracle
 
 LOSSES = {
-    "every": "the sum over all steps and sequences of −log softmax(c + V h(t)) at the target y(t)",
-    "last": "−log softmax(c + V h(τ)) at the target y(τ), of the last step only, summed over sequences",
-    "mean": "the loss of every step, averaged over steps and sequences",
+    "every": "the sum over all steps and sequences of {step}, o(t) = c + V h(t)",
+    "last": "{step}, o(t) = c + V h(t), of the last step only, summed over sequences",
+    "mean": "{step}, o(t) = c + V h(t), averaged over steps and sequences",
     "random": "⟨grad_h, h⟩ with random numbers at every step: your backward gets them as the upstream gradient",
     "some": "⟨grad_h, h⟩ with random numbers at some steps and units only, zeros elsewhere",
 }
-"""The losses by name. The first three have a readout: your backward gets the targets y and the readout's V and c."""
+"""The losses by name. The first three have a readout: your backward gets the targets y and the readout's V and c, and
+the loss of a step is that of ``step_loss``."""
 WITH_READOUT = ("every", "last", "mean")
+
+
+def loss_in_words(loss: str, step_loss: str) -> str:
+    """The whole loss as a report says it."""
+    return LOSSES[loss].format(step=losses.get(step_loss).words)
 
 
 @runtime_checkable
@@ -51,7 +58,11 @@ class Target:
     against: Oracle | ForwardOracle
     """The truth: ``autodiff("rnn")`` or ``autodiff_of(forward)`` from ``reference``, or ``complex_step(forward)``."""
     loss: str = "every"
-    """One of :data:`LOSSES`."""
+    """One of :data:`LOSSES`: which steps count."""
+    step_loss: str = "softmax"
+    """The loss of one step, where there is a readout: one of :mod:`manual_rnn.losses`, "softmax" with ids for y,
+    "squared" or "bernoulli" with rows of numbers, (T, B, n_out). With a forward of your own it only says which y is
+    drawn: the loss is what forward returns."""
     layout: Layout = field(default_factory=Layout)
     dtype: str = "float64"
     """What your arrays are handed to you in; float64 shows a mistake best, float32 is for code that has no other."""
@@ -78,6 +89,13 @@ class Target:
             )
         if self.loss not in LOSSES:
             raise ValueError(f"loss is {self.loss!r}; it is one of {', '.join(LOSSES)}.")
+        if self.step_loss not in losses.names():
+            raise ValueError(f"step_loss is {self.step_loss!r}; it is one of {', '.join(losses.names())}.")
+        if self.step_loss != "softmax" and not self.has_readout:
+            raise ValueError(
+                f"step_loss is {self.step_loss!r} with the loss {self.loss!r}: your code is handed the gradient from "
+                f"above there, and no step has a loss; choose one of {', '.join(WITH_READOUT)}, or leave it out."
+            )
         if self.dtype not in ("float64", "float32"):
             raise ValueError(f"dtype is {self.dtype!r}; it is 'float64' or 'float32'.")
         if self.ragged and (self.ragged not in RAGGED or not self.layout.has_batch or self.layout.step):
