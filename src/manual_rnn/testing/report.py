@@ -104,8 +104,9 @@ class Report:
     max_length: int
     equations: tuple[EquationReport, ...]
     diagnosis: tuple[str, ...]
+    loss: str = "softmax"
     setting: str = ""
-    """What it was judged in, in words, where that is said. Not in the JSON."""
+    """What it was judged in, in words, where that is said. Neither is in the JSON."""
 
     @property
     def agree(self) -> bool:

@@ -128,6 +128,7 @@ class Tally:
             max_length=max((sizes.T for sizes in self.shapes), default=0),
             equations=tuple(equations),
             diagnosis=tuple(diagnosis),
+            loss=self.loss,
         )
 
 
