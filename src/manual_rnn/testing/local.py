@@ -8,7 +8,8 @@ zero. There is no other absolute tolerance, at any magnitude.
 What it cannot see: an equation in whose every case the numbers lie below the format's limit, or cancel to less
 than half of the format's digits. Those are counted as undecided, never as passed. So is a gradient exactly at a kink
 that the cell declares: there it is anything between the slopes of the two sides, and nobody's choice is wrong (JAX
-gives ``jnp.maximum(a, 0)`` a half and ``jax.nn.relu`` zero).
+gives ``jnp.maximum(a, 0)`` a half and ``jax.nn.relu`` zero). What each step starts from, in a pass that does not
+reserve its states on the tape, is judged by the whole gradient alone.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ from manual_rnn.network import INITIAL, Network
 from manual_rnn.tape import Tape
 from manual_rnn.testing.problem import Answer, Case
 from manual_rnn.testing.scales import Scales, previous_states
+
+BEFORE = "before"
+"""What the name of the equation ends with that says what each step starts from."""
 
 Manual = Callable[..., Any]
 """A pass that records on the tapes it is handed, with the signature of ``gradients.forward_and_backward``."""
@@ -56,12 +60,22 @@ class ForcedTape(Tape):
         self._arrays = {name: _read_only(array) for name, array in reference.items()}
         self._previous = {name: _read_only(array) for name, array in previous.items()}
         self.computed: dict[str, Array] = {}
+        self.starts_from: dict[str, Array] = {}
+        """By state, what the pass would have each step start from; it goes on with what the reference's starts from."""
 
-    def reserve_state(self, name: str, initial: Array, dtype: Any, **options: Any) -> None:
+    def reserve_state(
+        self, name: str, initial: Array, dtype: Any, *, reverse: bool = False, fresh: Array | None = None
+    ) -> None:
         """Nothing to reserve: the states are the reference's."""
+        if name in self._arrays:
+            first, rows = initial[None], self._arrays[name]
+            self._shifted[name] = np.concatenate([rows[1:], first] if reverse else [first, rows[:-1]])
+            self.starts_from[name] = self._shifted[name].copy()
+            if fresh is not None:
+                self.starts_from[name][:] = fresh
 
     def go_on(self, name: str, starts: Array) -> None:
-        """What a step starts from is the reference's too."""
+        np.copyto(self.starts_from[name][self.t], self._shifted[name][self.t], where=~starts[:, None])
 
     def tap(self, name: str, value: Array) -> Array:
         if name not in self._nodes:
@@ -181,6 +195,18 @@ def _at_kinks(cell: Cell, case: Case, nodes: Mapping[str, Array], scales: Scales
     return found
 
 
+def _checks_of_beginnings(
+    network: Network, case: Case, tape: ForcedTape, before: Mapping[str, Array]
+) -> dict[str, EquationCheck]:
+    """What each step starts from, where that is something else than the state of the row above: ``h_before``."""
+    others = [cell for cell in network.cells if case.begins is not None or cell.reverse]
+    states = [cell.full(name) for cell in others for name in cell.states]
+    return {
+        f"{name}_{BEFORE}": compare(tape.starts_from[name], before[name], np.abs(before[name]), 1)
+        for name in states if name in tape.starts_from
+    }  # fmt: skip
+
+
 def local_verdict(
     model: Cell | Network, case: Case, answer: Answer, scales: Scales, *, manual: Manual = forward_and_backward
 ) -> dict[str, EquationCheck]:
@@ -202,7 +228,7 @@ def local_verdict(
     with np.errstate(all="ignore"):
         run(manual, model, case, tape, back)
 
-    checks: dict[str, EquationCheck] = {}
+    checks = _checks_of_beginnings(network, case, tape, before)
     for prefix, computed, truths, scale_of, at_kinks in (
         ("", tape.computed, nodes, scales[0], {}),
         ("grad_", back.computed, grads, scales[1], kinks),

@@ -11,6 +11,7 @@ from dataclasses import replace
 from manual_rnn import affine
 from manual_rnn.cell import Array, Cell
 from manual_rnn.network import INITIAL, Network
+from manual_rnn.testing.local import BEFORE
 from manual_rnn.testing.problem import Answer, Case, leading_axes
 
 OF_READOUT = ("o", "loss", "c", "V")
@@ -27,8 +28,9 @@ def cell_of(network: Network, equation: str) -> Cell | None:
         return None
     own = variable.removeprefix(cell.prefix)
     of_first = equation == f"grad_{cell.full(cell.states[0])}"
-    joins = own.startswith(INITIAL) or (own == "x" and equation == variable) or (of_first and (cell,) != top)
-    return None if joins else cell
+    between_steps = own.startswith(INITIAL) or own.endswith(f"_{BEFORE}")
+    between_layers = (own == "x" and equation == variable) or (of_first and (cell,) != top)
+    return None if between_steps or between_layers else cell
 
 
 def own_equation(cell: Cell, equation: str) -> str:
