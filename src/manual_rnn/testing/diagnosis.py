@@ -14,7 +14,6 @@ from manual_rnn.testing.arbitration import Arbitration, arbitrate
 from manual_rnn.testing.families import build
 from manual_rnn.testing.local import Manual, run
 from manual_rnn.testing.mistakes.explain import explain, observe, shows
-from manual_rnn.testing.mistakes.formula import Formula
 from manual_rnn.testing.mistakes.of_cell import cell_of, own_equation
 from manual_rnn.testing.oracles.complex_step import complex_step
 from manual_rnn.testing.oracles.estimate import Estimate
@@ -23,6 +22,8 @@ from manual_rnn.testing.problem import Case, Oracle
 from manual_rnn.testing.report import EquationReport, Report
 from manual_rnn.testing.tally import Tally
 
+READABLE = 40
+"""Names in one sentence."""
 WITNESSED = 1000
 """The parameters of a case that the witnesses are asked about: they run the forward pass a dozen times for each."""
 
@@ -76,7 +77,7 @@ def _what_is_wrong(report: Report) -> list[str]:
         ]
     sentences = [_wrong_by_itself(equation) for equation in wrong]
     if misled:
-        sentences.append(f"{_list(misled)} came out wrong too, but only from wrong input: alone they are right.")
+        sentences.append(f"{_named(misled)} came out wrong too, but only from wrong input: alone they are right.")
     return sentences
 
 
@@ -84,7 +85,7 @@ def _which_mistakes(network: Network, oracle: Oracle, report: Report, manual: Ma
     wrong = [equation for equation in report.equations if not equation.local_agree]
     places = {equation.name: cell for equation in wrong if (cell := cell_of(network, equation.name))}
     observed = observe(network, oracle, manual=manual, loss=loss) if places else {}
-    found: dict[str, None] = {}
+    found: dict[str, list[Cell]] = {}
     unexplained: list[str] = []
     for equation in wrong:
         if (cell := places.get(equation.name)) is None:
@@ -95,10 +96,10 @@ def _which_mistakes(network: Network, oracle: Oracle, report: Report, manual: Ma
             seen = observe(network, oracle, manual=manual, family=family, loss=loss)[equation.name]
         formula = explain(cell.alone(), own_equation(cell, equation.name), seen)
         if formula:
-            found[_said_of(cell, formula)] = None
+            found.setdefault(formula.sentence, []).append(cell)
         else:
             unexplained.append(equation.name)
-    sentences = list(found)
+    sentences = [_said_of(cells, sentence) for sentence, cells in found.items()]
     if unexplained:
         sentences.append(f"No single mistake that is known here gives the numbers of {_list(unexplained)}.")
     if joints := [equation.name for equation in wrong if equation.name not in places]:
@@ -109,14 +110,16 @@ def _which_mistakes(network: Network, oracle: Oracle, report: Report, manual: Ma
     return sentences
 
 
-def _said_of(cell: Cell, formula: Formula) -> str:
-    """The sentence on a cell of a network begins with its place."""
-    sentence = formula.sentence
+def _said_of(cells: Sequence[Cell], sentence: str) -> str:
+    """The sentence on cells of a network begins with their places."""
     sentence = f"Your{sentence[4:]}" if sentence.startswith("your ") else sentence
-    if not cell.prefix:
+    places = [cell.prefix.removesuffix(".") for cell in cells if cell.prefix]
+    if not places:
         return sentence
-    turned = ", where t+1 is the step that comes next as it goes back in time" if cell.reverse else ""
-    return f"In {cell.prefix.removesuffix('.')}{turned}: {sentence}"
+    other_steps = any(step in sentence for step in ("t+1", "t−1"))
+    turned = [cell.prefix.removesuffix(".") for cell in cells if cell.reverse and other_steps]
+    note = f" (in {_list(turned)}, t+1 is the step that comes next as it goes back in time)" if turned else ""
+    return f"In {_list(places)}{note}: {sentence}"
 
 
 def _wrong_by_itself(equation: EquationReport) -> str:
@@ -135,7 +138,7 @@ def _who_stands_alone(arbitration: Arbitration) -> str:
         start = "Witnesses, on the smallest case that fails: nobody stands alone"
         return f"{start}. {doubtful[0]}." if doubtful else f"{start}, all of them agree there."
     parts = [
-        f"{party} {'stand' if party.endswith('s') else 'stands'} alone in {_list([f'grad_{name}' for name in names])}"
+        f"{party} {'stand' if party.endswith('s') else 'stands'} alone in {_named([f'grad_{name}' for name in names])}"
         for party, names in arbitration.alone.items()
     ]
     with_whom = {party for verdict in arbitration.verdicts.values() if verdict.alone for party in verdict.agreeing}
@@ -143,6 +146,11 @@ def _who_stands_alone(arbitration: Arbitration) -> str:
         f"Witnesses, on the smallest case that fails: {'; '.join(parts)}; "
         f"{_list(sorted(with_whom))} agree with each other."
     )
+
+
+def _named(names: Sequence[str]) -> str:
+    """Their names, unless there are too many to be read."""
+    return _list(names) if len(names) <= READABLE else f"{len(names)} arrays"
 
 
 def _list(names: Sequence[str]) -> str:
