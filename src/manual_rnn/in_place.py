@@ -14,6 +14,7 @@ from typing import Any, cast
 import numpy as np
 
 from manual_rnn import affine
+from manual_rnn.blocks import columns, end_to_end
 from manual_rnn.cell import Array, Cell, Nodes, Tap
 from manual_rnn.expression import Symbol, Traced, Unreadable, backward_equations, symbols
 from manual_rnn.maps import Maps, Product
@@ -31,17 +32,17 @@ def unroll(cell: Cell, maps: Maps, x: Array, before: Mapping[str, Array], tape: 
     recorded: dict[str, Array] = {}
     tapped: set[str] = set()
     kept = _read_on_the_way_back(cell, maps) if tape.lean else None
-    if kept is not None and not kept & set(maps.columns) and affine.is_tokens(x):
+    if kept is not None and not kept & set(maps.places) and affine.is_tokens(x):
         # Nobody reads the maps later: the columns of U are gathered a step at a time, to one array that stays near.
-        a = np.empty((1, shape[0], maps.width), dtype)
-        program.call(_gather, Same(maps.table(dtype)), Rows(x), out=Rows(a))
+        a = np.empty((len(maps.places), 1, *shape), dtype)
+        program.call(_gather, Same(maps.table(dtype)), Rows(x), out=_of_maps(a))
     else:
-        a = tape.room("side by side", (T, shape[0], maps.width), dtype)
+        a = maps.room(tape, T, shape[0], dtype)
         maps.from_outside(x, a)
 
     def add(product: Product, rows: Operand) -> None:
-        of_maps = Rows(a[..., product.columns])
-        program.call(np.add, of_maps, _product(program, product, rows, of_maps.array.shape[-1]), out=of_maps)
+        of_maps = _of_maps(a[product.maps])
+        program.call(np.add, of_maps, _product(program, product, rows), out=of_maps)
 
     def evaluate(name: str) -> None:
         setattr(node, name, tap(name, Traced(Symbol("map", name))))
@@ -50,8 +51,8 @@ def unroll(cell: Cell, maps: Maps, x: Array, before: Mapping[str, Array], tape: 
         if name in tapped:
             raise Unreadable(f"{name} is tapped twice")
         symbol = Symbol("made", name)
-        if name in maps.columns:
-            rows = a[..., maps.columns[name]]
+        if name in maps.places:
+            rows = a[maps.places[name]]
             program.values[symbol] = Rows(rows)
         elif kept is not None and name not in kept:
             program.values[symbol] = program.value(value.expression)
@@ -100,7 +101,7 @@ def go_back(
     grads: Tape,
     after: Mapping[str, Array] | None,
 ) -> tuple[Array, dict[str, Array]] | None:
-    """Taps the gradients of all nodes; returns those of the maps, (T, B, width), and of the initial states.
+    """Taps the gradients of all nodes; returns those of the maps, (k, T, B, n), and of the initial states.
 
     ``after`` has by state what comes to the last step from the steps after the tape, where there are any.
     """
@@ -110,7 +111,7 @@ def go_back(
     if type(grads) is not Tape or not _one_dtype(handed_in, maps):
         return None
     program = Program(tuple(shape), dtype)
-    of_maps = grads.room("side by side", (*from_readout.shape[:2], maps.width), dtype)
+    of_maps = maps.room(grads, T, shape[0], dtype)
     recorded: dict[str, Array] = {}
     tapped: set[str] = set()
     carried = {name: np.zeros((2, *shape), dtype) for name in cell.states}
@@ -129,14 +130,14 @@ def go_back(
             raise Unreadable(f"{name} is tapped twice")
         tapped.add(name)
         made = Symbol("made", name)
-        if grads.lean and name not in maps.columns:
+        if grads.lean and name not in maps.places:
             program.values[made] = program.value(value.expression)
         else:
-            is_map = name in maps.columns
-            recorded[name] = of_maps[..., maps.columns[name]] if is_map else grads.room(name, from_readout.shape, dtype)
+            is_map = name in maps.places
+            recorded[name] = of_maps[maps.places[name]] if is_map else grads.room(name, from_readout.shape, dtype)
             program.values[made] = program.value(value.expression, out=Rows(recorded[name]))
         for product in (p for p in maps.within if name in p.nodes):
-            of, arrived = product.term.of, _back(program, product, program.values[made])
+            of, arrived = product.term.of, _back(program, product, of_maps)
             if hasattr(grad, of):
                 arrived = program.call(np.add, program.value(getattr(grad, of).expression), arrived)
             setattr(grad, of, symbol(of, arrived))
@@ -155,7 +156,7 @@ def go_back(
         setattr(grad, name, symbol(name, arriving[name]))
     try:
         local: Mapping[str, Any] = cell.backward(node, prev, grad, cast(Tap, tap))  # (B5)
-        if any(local[name].expression != Symbol("made", name) for name in maps.columns):
+        if any(local[name].expression != Symbol("made", name) for name in maps.places):
             return None
         for name in cell.states:
             given = local.get(f"{name}_prev")
@@ -180,35 +181,58 @@ def _read_on_the_way_back(cell: Cell, maps: Maps) -> set[str]:
 
 
 def _gather(table: Array, ids: Array, out: Array) -> None:
-    np.take(table, ids, axis=0, out=out, mode="clip")  # any other mode makes an array in between
+    np.take(table, ids, axis=1, out=out, mode="clip")  # any other mode makes an array in between
 
 
-def _product(program: Program, product: Product, rows: Operand, width: int) -> Operand:
-    """W h, to an array of its own."""
-    out = Same(np.empty((program.shape[0], width), program.dtype))
+def _of_maps(maps: Array) -> Rows:
+    """Of maps (k, T, B, n), all of a step, (k, B, n)."""
+    return Rows(maps.swapaxes(0, 1))
+
+
+def _product(program: Program, product: Product, rows: Operand) -> Operand:
+    """W h of each map, to an array of its own."""
+    B, n = program.shape
+    out = np.empty((len(product.weights), B, n), program.dtype)
     if product.term.diagonal:
-        return program.call(np.multiply, rows, Same(product.weight), out=out)
-    return program.call(np.matmul, rows, Same(product.turned), out=out)
+        return program.call(np.multiply, rows, Same(product.weight), out=Same(out))
+    blocks = product.blocks(B, turned=True)
+    program.call(np.matmul, rows, Same(blocks), out=Same(columns(end_to_end(out), blocks)))
+    return Same(out)
 
 
-def _back(program: Program, product: Product, grad_a: Operand, out: Operand | None = None) -> Operand:
-    """Wᵀ ∇a."""
-    return program.call(np.multiply if product.term.diagonal else np.matmul, grad_a, Same(product.weight), out=out)
+def _back(program: Program, product: Product, of_maps: Array, out: Rows | None = None) -> Operand:
+    """Σ Wᵀ ∇a."""
+    grad_a = _of_maps(of_maps[product.maps])
+    B, n = program.shape
+    if product.term.diagonal:
+        return program.call(np.multiply, Rows(grad_a.array[:, 0]), Same(product.weight[0]), out=out)
+    blocks, rows = product.blocks(B, turned=False), end_to_end(grad_a.array)
+    if rows.shape[1] == 1:
+        out = out or Rows(np.empty((1, B, n), program.dtype))
+        program.call(np.matmul, Rows(rows), Same(blocks[0]), out=Rows(columns(out.array, blocks)))
+        return out
+    each = np.empty((rows.shape[1], B, n), program.dtype)
+    program.call(np.matmul, Rows(rows[:, :, None]), Same(blocks), out=Same(columns(each, blocks)))
+    out = out or Rows(np.empty((1, B, n), program.dtype))
+    return program.call(_sum, Same(each), out=out)
+
+
+def _sum(each: Array, out: Array) -> None:
+    np.add.reduce(each, axis=0, out=out)
 
 
 def _hand_back(
-    program: Program, maps: Maps, of_maps: Array, state: str, direct: list[Operand], out: Operand
+    program: Program, maps: Maps, of_maps: Array, state: str, direct: list[Operand], out: Rows
 ) -> None:
     """What a state of the step before receives: directly, and Wᵀ ∇a of each product that is taken of it."""
     products = [product for product in maps.before if product.term.of == state]
     total = direct[0] if direct else None
     for product in products:
         to = out if product is products[-1] else None
-        rows = Rows(of_maps[..., product.columns])
         if total is None:
-            total = _back(program, product, rows, to)
+            total = _back(program, product, of_maps, to)
         else:
-            total = program.call(np.add, total, _back(program, product, rows), out=to)
+            total = program.call(np.add, total, _back(program, product, of_maps), out=to)
     for given in direct if not products else ():
         program.call(np.positive, given, out=out)
 
