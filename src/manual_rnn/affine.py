@@ -78,7 +78,8 @@ def product_weight_gradient(grad_a: Array, rows: Array, *, diagonal: bool = Fals
 
 def _sum_by_token(rows: Array, tokens: Array, n: int) -> Array:
     """Of rows (k, T B, m): row j of the result (k, n, m) is the sum of the rows whose token is j; costs no one-hot."""
-    order = np.argsort(tokens, kind="stable")
+    short = tokens.astype(np.uint16) if n < 2**16 else tokens  # which NumPy sorts by radix, ten times as quick
+    order = np.argsort(short, kind="stable")
     ids, starts = np.unique(tokens[order], return_index=True)
     total = np.zeros((len(rows), n, rows.shape[-1]), rows.dtype)
     # A token at a time: its rows fit in the cache, where np.add.reduceat over all of them takes ten times as long.

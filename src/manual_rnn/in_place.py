@@ -160,8 +160,7 @@ def go_back(
             return None
         for name in cell.states:
             given = local.get(f"{name}_prev")
-            direct = [] if given is None else [program.value(given.expression)]
-            _hand_back(program, maps, of_maps, name, direct, Rows(carried[name]))
+            _hand_back(program, maps, of_maps, name, given, Rows(carried[name]))
     except Exception:  # as above
         return None
     run(program.steps(reversed(range(T))))
@@ -213,28 +212,28 @@ def _back(program: Program, product: Product, of_maps: Array, out: Rows | None =
         return out
     each = np.empty((rows.shape[1], B, n), program.dtype)
     program.call(np.matmul, Rows(rows[:, :, None]), Same(blocks), out=Same(columns(each, blocks)))
-    out = out or Rows(np.empty((1, B, n), program.dtype))
-    return program.call(_sum, Same(each), out=out)
-
-
-def _sum(each: Array, out: Array) -> None:
-    np.add.reduce(each, axis=0, out=out)
+    total, *others = map(Same, each)
+    for other in others:  # quicker than np.add.reduce
+        to = out if other is others[-1] else None
+        total = program.call(np.add, total, other, out=to)
+    return total
 
 
 def _hand_back(
-    program: Program, maps: Maps, of_maps: Array, state: str, direct: list[Operand], out: Rows
+    program: Program, maps: Maps, of_maps: Array, state: str, direct: Traced | None, out: Rows
 ) -> None:
     """What a state of the step before receives: directly, and Wᵀ ∇a of each product that is taken of it."""
     products = [product for product in maps.before if product.term.of == state]
-    total = direct[0] if direct else None
+    if direct is not None and not products:
+        program.value(direct.expression, out=out)
+        return
+    total = None if direct is None else program.value(direct.expression)
     for product in products:
         to = out if product is products[-1] else None
         if total is None:
             total = _back(program, product, of_maps, to)
         else:
             total = program.call(np.add, total, _back(program, product, of_maps), out=to)
-    for given in direct if not products else ():
-        program.call(np.positive, given, out=out)
 
 
 def _one_dtype(arrays: Iterable[Array], maps: Maps) -> bool:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -65,8 +66,7 @@ class Product:
         blocks, rows = self.blocks(B, turned=False), end_to_end(grad_a)
         each = np.empty((len(rows), B, n), np.result_type(rows, self.weight))
         np.matmul(rows[:, None], blocks, out=columns(each, blocks))
-        total: Array = np.add.reduce(each, axis=0) if len(each) > 1 else each[0]
-        return total
+        return reduce(np.add, each)
 
 
 class Maps:
