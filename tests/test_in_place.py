@@ -114,6 +114,34 @@ def test_a_lean_pass_over_the_memory_of_one_before_gives_the_same(cell, tokens):
     assert_same((lean.gradients,), (before,))
 
 
+@any_cell
+@pytest.mark.parametrize("lean", [True, False])
+@pytest.mark.parametrize("tokens", [True, False])
+def test_what_is_used_again_is_the_memory_and_not_the_numbers(cell, lean, tokens):
+    """A pass after one of another length, with other parameters, other inputs: all that it gives is of its own."""
+    over = None
+    for round_, sizes in enumerate([SIZES["rows"], SIZES["rows"], SIZES["one row"], SIZES["rows"], SIZES["rows"]]):
+        params, x, y, initial = problem(cell, sizes, tokens=tokens)
+        params = {name: theta * np.float32(1 + round_ / 8) for name, theta in params.items()}
+        given = (cell, params, np.roll(x, round_, axis=0), np.roll(y, round_, axis=0))
+        fresh = loss_and_gradients(*given, initial=initial, inputs=True, every_node=not lean)
+        over = loss_and_gradients(*given, initial=initial, inputs=True, every_node=not lean, over=over)
+        assert over.loss == fresh.loss
+        assert_same((over.gradients, over.state, over.tape, over.node_gradients),
+                    (fresh.gradients, fresh.state, fresh.tape, fresh.node_gradients))  # fmt: skip
+
+
+def test_code_that_another_pass_runs_otherwise_is_not_asked_again():
+    """What over= takes for granted: a cell's code is a function of what it is handed, and of nothing else."""
+    scale = [1.0]
+    cell = with_forward(lambda a: np.tanh(a) * scale[0])
+    params, x, y, _ = problem(cell)
+    first = loss_and_gradients(cell, params, x, y)
+    scale[0] = 0.5
+    assert loss_and_gradients(cell, params, x, y).loss != first.loss
+    assert loss_and_gradients(cell, params, x, y, over=first).loss == first.loss
+
+
 def test_a_lean_pass_keeps_less():
     lstm = cells.get("lstm")
     params, x, y, _ = problem(lstm)

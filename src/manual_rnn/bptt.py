@@ -249,7 +249,8 @@ def loss_and_gradients(
         every_node: whether every node and its gradient is kept at every step; with False, what training does not
             need is left out of the tapes, and with it half of the time that is not in matrix products.
         over: a result of before that nobody reads any more, but for its state and its parameters' gradients: its
-            tapes are written over, which saves asking the system for memory at each update.
+            tapes are written over, which saves asking the system for memory at each update. What the cell's code does
+            is not read again either, so it must depend on nothing but what it is handed.
 
     The gradient is the gradient: nothing is clipped, scaled or averaged unless ``reduction`` says so.
 

@@ -3,12 +3,14 @@
 The cell's code is run once, on symbols; what it does with them becomes a :class:`~manual_rnn.program.Program`, whose
 results go straight to the tape. The same functions of the same operands are called, so the numbers are those of the
 cell's code to the last bit. Code that cannot be read so, a tape that looks at each step, or arrays of two dtypes:
-``None`` is returned, and bptt's own walk is taken.
+``None`` is returned, and bptt's own walk is taken. A pass over the memory of one before (``over``) runs the same
+program on the arrays that are new.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
@@ -22,27 +24,85 @@ from manual_rnn.program import Operand, Program, Rows, Same, run
 from manual_rnn.tape import Tape
 
 
+@dataclass(eq=False)
+class Walk:
+    """The program of a step, and where to put what another pass over the same memory brings."""
+
+    program: Program
+    maps: Array
+    """The cell's maps, or their gradients, (k, T, B, n_hidden); only one step of them where nobody reads them later."""
+    recorded: dict[str, Array] = field(default_factory=dict)
+    """By node, what the program writes to the tape."""
+    handed: dict[Symbol, Rows] = field(default_factory=dict)
+    """What the step is handed."""
+    weights: list[tuple[Same, Callable[[Maps], Array]]] = field(default_factory=list)
+    """What is made of the parameters, and how."""
+
+    def hand(self, kind: str, arrays: Mapping[str, Array]) -> Nodes:
+        """Nodes to run the cell's code on, which stand for these arrays."""
+        nodes = Nodes()
+        for name, rows in arrays.items():
+            symbol = Symbol(kind, name)
+            setattr(nodes, name, Traced(symbol))
+            self.program.values[symbol] = self.handed[symbol] = Rows(rows)
+        return nodes
+
+    def weight(self, maps: Maps, of: Callable[[Maps], Array]) -> Same:
+        """An operand that is made of the parameters."""
+        operand = Same(of(maps))
+        self.weights.append((operand, of))
+        return operand
+
+    def again(self, maps: Maps, **handed: Mapping[str, Array]) -> None:
+        """Puts the arrays of another pass in their places."""
+        for operand, of in self.weights:
+            operand.array = of(maps)
+        for symbol, rows in self.handed.items():
+            rows.array = handed[symbol.kind][symbol.name]
+
+
 def unroll(cell: Cell, maps: Maps, x: Array, before: Mapping[str, Array], tape: Tape) -> bool:
     """Taps all nodes, or where the tape is lean those that the way back reads; False: bptt's walk is to be taken."""
-    dtype = next(iter(before.values())).dtype
+    rows = next(iter(before.values()))
     if not len(x) or type(tape) is not Tape or not _one_dtype(before.values(), maps):
         return False
-    T, *shape = next(iter(before.values())).shape
-    program = Program(tuple(shape), dtype)
-    recorded: dict[str, Array] = {}
+    key = cell, rows.shape, rows.dtype, x.shape, x.dtype, tape.lean
+    walk: Walk | None = tape.kept("unroll", key)
+    if walk:
+        walk.again(maps, prev=before, outside={"x": x})
+    else:
+        walk = _forward(cell, maps, x, before, tape)
+        if walk is None:
+            return False
+        tape.keep("unroll", key, walk)
+    if Symbol("outside", "x") not in walk.handed:
+        maps.from_outside(x, walk.maps)
+    run(walk.program.steps(range(len(x))))
+    for name, rows in walk.recorded.items():
+        tape.tap_all(cell.full(name), rows)
+    return True
+
+
+def _forward(cell: Cell, maps: Maps, x: Array, before: Mapping[str, Array], tape: Tape) -> Walk | None:
+    rows = next(iter(before.values()))
+    T, *shape = rows.shape
+    program = Program(tuple(shape), rows.dtype)
     tapped: set[str] = set()
     kept = _read_on_the_way_back(cell, maps) if tape.lean else None
     if kept is not None and not kept & set(maps.places) and affine.is_tokens(x):
         # Nobody reads the maps later: the columns of U are gathered a step at a time, to one array that stays near.
-        a = np.empty((len(maps.places), 1, *shape), dtype)
-        program.call(_gather, Same(maps.table(dtype)), Rows(x), out=_of_maps(a))
+        a = np.empty((len(maps.places), 1, *shape), program.dtype)
+        walk = Walk(program, a)
+        walk.hand("outside", {"x": x})
+        table = walk.weight(maps, lambda maps: maps.table(program.dtype))
+        program.call(_gather, table, walk.handed[Symbol("outside", "x")], out=_of_maps(a))
     else:
-        a = maps.room(tape, T, shape[0], dtype)
-        maps.from_outside(x, a)
+        a = maps.room(tape, T, shape[0], program.dtype)
+        walk = Walk(program, a)
 
     def add(product: Product, rows: Operand) -> None:
         of_maps = _of_maps(a[product.maps])
-        program.call(np.add, of_maps, _product(program, product, rows), out=of_maps)
+        program.call(np.add, of_maps, _product(walk, maps, product, rows), out=of_maps)
 
     def evaluate(name: str) -> None:
         setattr(node, name, tap(name, Traced(Symbol("map", name))))
@@ -57,10 +117,10 @@ def unroll(cell: Cell, maps: Maps, x: Array, before: Mapping[str, Array], tape: 
         elif kept is not None and name not in kept:
             program.values[symbol] = program.value(value.expression)
         else:
-            rows = tape[cell.full(name)] if name in cell.states else tape.room(name, (T, *shape), dtype)
+            rows = tape[cell.full(name)] if name in cell.states else tape.room(name, (T, *shape), program.dtype)
             program.values[symbol] = program.value(value.expression, out=Rows(rows))
         if kept is None or name in kept:
-            recorded[name] = rows
+            walk.recorded[name] = rows
         tapped.add(name)
         if name in maps.waiting:
             setattr(node, name, Traced(symbol))
@@ -70,26 +130,20 @@ def unroll(cell: Cell, maps: Maps, x: Array, before: Mapping[str, Array], tape: 
                 evaluate(waiting)  # noqa: F821 (it is there: it goes after the run)
         return Traced(symbol)
 
-    node, prev = Nodes(), Nodes()
-    for name, rows in before.items():
-        setattr(prev, name, Traced(Symbol("prev", name)))
-        program.values[Symbol("prev", name)] = Rows(rows)
+    node, prev = Nodes(), walk.hand("prev", before)
     try:
         for product in maps.before:
-            add(product, Rows(before[product.term.of]))
+            add(product, walk.handed[Symbol("prev", product.term.of)])
         for name in maps.first:
             evaluate(name)
         states: Mapping[str, Any] = cell.forward(node, prev, cast(Tap, tap))  # (F2)
         if any(states[name].expression != Symbol("made", name) for name in cell.states):
-            return False
+            return None
     except Exception:  # whatever a user's code does with a symbol; bptt's walk says what is wrong, if anything is
-        return False
+        return None
     finally:
         del evaluate  # it and tap hold each other, and with them the tape, which must go when nobody else holds it
-    run(program.steps(range(T)))
-    for name, rows in recorded.items():
-        tape.tap_all(cell.full(name), rows)
-    return True
+    return walk
 
 
 def go_back(
@@ -105,18 +159,47 @@ def go_back(
 
     ``after`` has by state what comes to the last step from the steps after the tape, where there are any.
     """
-    T, *shape = from_readout.shape
-    dtype = from_readout.dtype
+    T = len(from_readout)
     handed_in = [from_readout, *nodes.values(), *before.values(), *(after or {}).values()]
     if type(grads) is not Tape or not _one_dtype(handed_in, maps):
         return None
-    program = Program(tuple(shape), dtype)
-    of_maps = maps.room(grads, T, shape[0], dtype)
-    recorded: dict[str, Array] = {}
+    key = cell, from_readout.shape, from_readout.dtype, tuple(nodes), grads.lean
+    walk: WalkBack | None = grads.kept("go back", key)
+    if walk:
+        walk.again(maps, node=nodes, prev=before, readout={"h": from_readout})
+    else:
+        walk = _backward(cell, maps, nodes, before, from_readout, grads)
+        if walk is None:
+            return None
+        grads.keep("go back", key, walk)
+    for name, both in walk.carried.items():
+        both[T % 2] = 0 if after is None else after[name]
+    run(walk.program.steps(range(T)[::-1]))
+    for name, rows in walk.recorded.items():
+        grads.tap_all(cell.full(name), rows)
+    return walk.maps, {name: both[0].copy() for name, both in walk.carried.items()}
+
+
+@dataclass(eq=False)
+class WalkBack(Walk):
+    carried: dict[str, Array] = field(default_factory=dict)
+    """By state, what goes back to it from a step and from the one after it, (2, B, n_hidden), in turn."""
+
+
+def _backward(
+    cell: Cell,
+    maps: Maps,
+    nodes: Mapping[str, Array],
+    before: Mapping[str, Array],
+    from_readout: Array,
+    grads: Tape,
+) -> WalkBack | None:
+    T, *shape = from_readout.shape
+    program = Program(tuple(shape), from_readout.dtype)
+    of_maps = maps.room(grads, T, shape[0], program.dtype)
+    carried = {name: np.empty((2, *shape), program.dtype) for name in cell.states}
+    walk = WalkBack(program, of_maps, carried=carried)
     tapped: set[str] = set()
-    carried = {name: np.zeros((2, *shape), dtype) for name in cell.states}
-    for name, rows in (after or {}).items():
-        carried[name][T % 2] = rows
     arriving = {name: Rows(both[::-1]) for name, both in carried.items()}  # of step t + 1, as t is counted
 
     def symbol(name: str, value: Operand) -> Traced:
@@ -134,23 +217,23 @@ def go_back(
             program.values[made] = program.value(value.expression)
         else:
             is_map = name in maps.places
-            recorded[name] = of_maps[maps.places[name]] if is_map else grads.room(name, from_readout.shape, dtype)
-            program.values[made] = program.value(value.expression, out=Rows(recorded[name]))
+            rows = of_maps[maps.places[name]] if is_map else grads.room(name, from_readout.shape, program.dtype)
+            program.values[made] = program.value(value.expression, out=Rows(rows))
+            walk.recorded[name] = rows
         for product in (p for p in maps.within if name in p.nodes):
-            of, arrived = product.term.of, _back(program, product, of_maps)
+            of, arrived = product.term.of, _back(walk, maps, product)
             if hasattr(grad, of):
                 arrived = program.call(np.add, program.value(getattr(grad, of).expression), arrived)
             setattr(grad, of, symbol(of, arrived))
         return Traced(made)
 
     first = cell.states[0]
-    total = np.empty((1, *shape), dtype) if grads.lean else grads.room(first, from_readout.shape, dtype)
-    node, prev, grad = Nodes(), Nodes(), Nodes()
-    for handed, arrays, kind in ((node, nodes, "node"), (prev, before, "prev")):
-        for name, rows in arrays.items():
-            setattr(handed, name, Traced(Symbol(kind, name)))
-            program.values[Symbol(kind, name)] = Rows(rows)
-    program.call(np.add, Rows(from_readout), arriving[first], out=Rows(total))  # (B4)
+    total = np.empty((1, *shape), program.dtype)
+    if not grads.lean:
+        total = walk.recorded[first] = grads.room(first, from_readout.shape, program.dtype)
+    node, prev, grad = walk.hand("node", nodes), walk.hand("prev", before), Nodes()
+    walk.hand("readout", {"h": from_readout})
+    program.call(np.add, walk.handed[Symbol("readout", "h")], arriving[first], out=Rows(total))  # (B4)
     setattr(grad, first, symbol(first, Rows(total)))
     for name in cell.states[1:]:
         setattr(grad, name, symbol(name, arriving[name]))
@@ -160,15 +243,10 @@ def go_back(
             return None
         for name in cell.states:
             given = local.get(f"{name}_prev")
-            _hand_back(program, maps, of_maps, name, given, Rows(carried[name]))
+            _hand_back(walk, maps, name, given)
     except Exception:  # as above
         return None
-    run(program.steps(reversed(range(T))))
-    if not grads.lean:
-        recorded[first] = total
-    for name, rows in recorded.items():
-        grads.tap_all(cell.full(name), rows)
-    return of_maps, {name: both[0] for name, both in carried.items()}
+    return walk
 
 
 def _read_on_the_way_back(cell: Cell, maps: Maps) -> set[str]:
@@ -188,52 +266,59 @@ def _of_maps(maps: Array) -> Rows:
     return Rows(maps.swapaxes(0, 1))
 
 
-def _product(program: Program, product: Product, rows: Operand) -> Operand:
+def _product(walk: Walk, maps: Maps, product: Product, rows: Operand) -> Operand:
     """W h of each map, to an array of its own."""
+    program, i = walk.program, maps.products.index(product)
     B, n = program.shape
     out = np.empty((len(product.weights), B, n), program.dtype)
     if product.term.diagonal:
-        return program.call(np.multiply, rows, Same(product.weight), out=Same(out))
-    blocks = product.blocks(B, turned=True)
-    program.call(np.matmul, rows, Same(blocks), out=Same(columns(end_to_end(out), blocks)))
+        weight = walk.weight(maps, lambda maps: maps.products[i].weight)
+        return program.call(np.multiply, rows, weight, out=Same(out))
+    blocks = walk.weight(maps, lambda maps: maps.products[i].blocks(B, turned=True))
+    program.call(np.matmul, rows, blocks, out=Same(columns(end_to_end(out), blocks.array)))
     return Same(out)
 
 
-def _back(program: Program, product: Product, of_maps: Array, out: Rows | None = None) -> Operand:
+def _back(walk: Walk, maps: Maps, product: Product, out: Rows | None = None) -> Operand:
     """Σ Wᵀ ∇a."""
-    grad_a = _of_maps(of_maps[product.maps])
+    program, i = walk.program, maps.products.index(product)
+    grad_a = _of_maps(walk.maps[product.maps])
     B, n = program.shape
     if product.term.diagonal:
-        return program.call(np.multiply, Rows(grad_a.array[:, 0]), Same(product.weight[0]), out=out)
-    blocks, rows = product.blocks(B, turned=False), end_to_end(grad_a.array)
-    if rows.shape[1] == 1:
+        weight = walk.weight(maps, lambda maps: maps.products[i].weight[0])
+        return program.call(np.multiply, Rows(grad_a.array[:, 0]), weight, out=out)
+    blocks = walk.weight(maps, lambda maps: maps.products[i].blocks(B, turned=False))
+    rows = end_to_end(grad_a.array)[:, :, None]
+    if len(blocks.array) == 1:
         out = out or Rows(np.empty((1, B, n), program.dtype))
-        program.call(np.matmul, Rows(rows), Same(blocks[0]), out=Rows(columns(out.array, blocks)))
+        program.call(np.matmul, Rows(rows), blocks, out=Rows(columns(out.array[:, None], blocks.array)))
         return out
-    each = np.empty((rows.shape[1], B, n), program.dtype)
-    program.call(np.matmul, Rows(rows[:, :, None]), Same(blocks), out=Same(columns(each, blocks)))
-    total, *others = map(Same, each)
+    each = np.empty((len(blocks.array), B, n), program.dtype)
+    program.call(np.matmul, Rows(rows), blocks, out=Same(columns(each, blocks.array)))
+    total: Operand = Same(each[0])
+    others = [Same(rows) for rows in each[1:]]
     for other in others:  # quicker than np.add.reduce
         to = out if other is others[-1] else None
         total = program.call(np.add, total, other, out=to)
     return total
 
 
-def _hand_back(
-    program: Program, maps: Maps, of_maps: Array, state: str, direct: Traced | None, out: Rows
-) -> None:
+def _hand_back(walk: WalkBack, maps: Maps, state: str, direct: Traced | None) -> None:
     """What a state of the step before receives: directly, and Wᵀ ∇a of each product that is taken of it."""
+    program, out = walk.program, Rows(walk.carried[state])
     products = [product for product in maps.before if product.term.of == state]
     if direct is not None and not products:
         program.value(direct.expression, out=out)
         return
+    if not products:
+        program.call(np.positive, Same(np.zeros((), program.dtype)), out=out)
     total = None if direct is None else program.value(direct.expression)
     for product in products:
         to = out if product is products[-1] else None
         if total is None:
-            total = _back(program, product, of_maps, to)
+            total = _back(walk, maps, product, to)
         else:
-            total = program.call(np.add, total, _back(program, product, of_maps), out=to)
+            total = program.call(np.add, total, _back(walk, maps, product), out=to)
 
 
 def _one_dtype(arrays: Iterable[Array], maps: Maps) -> bool:
