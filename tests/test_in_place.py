@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from manual_rnn import bptt, cells, in_place, initialise, loss_and_gradients, program
+from manual_rnn.gates import gates
 from manual_rnn.tape import Tape
 from other_forms import RIGHT_FORMS, with_forward
 
@@ -140,6 +141,36 @@ def test_code_that_another_pass_runs_otherwise_is_not_asked_again():
     scale[0] = 0.5
     assert loss_and_gradients(cell, params, x, y).loss != first.loss
     assert loss_and_gradients(cell, params, x, y, over=first).loss == first.loss
+
+
+def test_gates_are_computed_at_once(monkeypatch):
+    calls = []
+
+    def seen(steps):
+        calls.append([function for function, _ in steps])
+        program.run(steps)
+
+    monkeypatch.setattr(in_place, "run", seen)
+    for name, times in {"lstm": 1, "gru": 1, "gru_reset_before": 1, "lstm_peephole": 2, "minimal_rnn": 1}.items():
+        cell = cells.get(name)
+        calls.clear()
+        passed(cell, Tape, *problem(cell))
+        assert calls[0].count(np.exp) == times, name
+
+
+def test_gates_that_are_not_alike_are_computed_each_on_its_own():
+    lstm = cells.get("lstm")
+
+    def steeper(node, prev, tap):
+        def tap_steeper(name, value):
+            return tap(name, value * value if name == "f" else value)
+
+        return lstm.forward(node, prev, tap_steeper)
+
+    cell = dataclasses.replace(lstm, forward=steeper)
+    assert [[gate for gate, _ in alike] for alike in gates(cell)] == [["i", "o"]]
+    given = problem(cell)
+    assert_same(passed(cell, Tape, *given), passed(cell, Watching, *given))
 
 
 def test_a_lean_pass_keeps_less():

@@ -18,7 +18,8 @@ import numpy as np
 from manual_rnn import affine
 from manual_rnn.blocks import columns, end_to_end
 from manual_rnn.cell import Array, Cell, Nodes, Tap
-from manual_rnn.expression import Symbol, Traced, Unreadable, backward_equations, symbols
+from manual_rnn.expression import Expression, Symbol, Traced, Unreadable, backward_equations, symbols
+from manual_rnn.gates import Alike, gates, renamed
 from manual_rnn.maps import Maps, Product
 from manual_rnn.program import Operand, Program, Rows, Same, run
 from manual_rnn.tape import Tape
@@ -100,6 +101,8 @@ def _forward(cell: Cell, maps: Maps, x: Array, before: Mapping[str, Array], tape
         a = maps.room(tape, T, shape[0], program.dtype)
         walk = Walk(program, a)
 
+    together: dict[str, tuple[Expression, Array]] = {}
+
     def add(product: Product, rows: Operand) -> None:
         of_maps = _of_maps(a[product.maps])
         program.call(np.add, of_maps, _product(walk, maps, product, rows), out=of_maps)
@@ -111,8 +114,14 @@ def _forward(cell: Cell, maps: Maps, x: Array, before: Mapping[str, Array], tape
         if name in tapped:
             raise Unreadable(f"{name} is tapped twice")
         symbol = Symbol("made", name)
+        alike = next((alike for alike in gates(cell) if name in dict(alike)), ())
+        if alike and name not in together and (kept is None or kept >= {gate for gate, _ in alike}):
+            together.update(_at_once(program, maps, a, value.expression, alike, tape))
         if name in maps.places:
             rows = a[maps.places[name]]
+            program.values[symbol] = Rows(rows)
+        elif name in together and together[name][0] == value.expression:
+            rows = together[name][1]
             program.values[symbol] = Rows(rows)
         elif kept is not None and name not in kept:
             program.values[symbol] = program.value(value.expression)
@@ -264,6 +273,20 @@ def _gather(table: Array, ids: Array, out: Array) -> None:
 def _of_maps(maps: Array) -> Rows:
     """Of maps (k, T, B, n), all of a step, (k, B, n)."""
     return Rows(maps.swapaxes(0, 1))
+
+
+def _at_once(
+    program: Program, maps: Maps, a: Array, of_first: Expression, alike: Alike, tape: Tape
+) -> Iterable[tuple[str, tuple[Expression, Array]]]:
+    """Computes gates in the calls of one; gives by gate what it is and where."""
+    first = maps.places[alike[0][1]]
+    every = Symbol("maps", alike[0][1])
+    program.values[every] = _of_maps(a[first : first + len(alike)])
+    room = tape.room(" ".join(gate for gate, _ in alike), (len(alike), tape.T, *program.shape), program.dtype)
+    made = Symbol("made", alike[0][1])
+    program.value(renamed(of_first, made, every), out=_of_maps(room))
+    for (gate, of_map), rows in zip(alike, room, strict=True):
+        yield gate, (renamed(of_first, made, Symbol("made", of_map)), rows)
 
 
 def _product(walk: Walk, maps: Maps, product: Product, rows: Operand) -> Operand:

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from manual_rnn import affine
 from manual_rnn.blocks import columns, end_to_end, in_blocks
 from manual_rnn.cell import Affine, Array, Cell, Term
+from manual_rnn.gates import gates
 from manual_rnn.tape import Tape
 
 
@@ -74,7 +75,10 @@ class Maps:
 
     def __init__(self, cell: Cell, params: Mapping[str, Array]) -> None:
         # Those of the input alone, of both, of the network alone: what is taken of either lies next to each other.
-        in_order = sorted(cell.maps, key=lambda m: 2 if m.U is None else 1 if m.W else 0)
+        # Among them, those of gates that are computed together.
+        together = [of_map for alike in gates(cell) for _, of_map in alike]
+        rank = {of_map: k - len(together) for k, of_map in enumerate(together)}
+        in_order = sorted(cell.maps, key=lambda m: (2 if m.U is None else 1 if m.W else 0, rank.get(m.node, 0)))
         self.n = len(params[next(m.U for m in cell.maps if m.U)])
         self.places = {m.node: k for k, m in enumerate(in_order)}
         """By map, where it lies."""

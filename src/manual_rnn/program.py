@@ -39,6 +39,7 @@ class Same:
 class Between:
     """What is needed within a step only; a buffer is found for it at last."""
 
+    shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
 
@@ -62,7 +63,9 @@ class Program:
 
     def call(self, function: Function, *operands: Operand, out: Operand | None = None) -> Operand:
         """Adds a call; its result goes to ``out``, to a buffer by default."""
-        out = Between(_dtype(function, *map(self._dtype_of, operands))) if out is None else out
+        if out is None:
+            shape = np.broadcast_shapes(self.shape, *map(_shape_of, operands))
+            out = Between(shape, _dtype(function, *map(_dtype_of, operands)))
         self._calls.append((function, operands, out))
         return out
 
@@ -107,9 +110,6 @@ class Program:
             self._views[operand] = found
         return found[1]
 
-    def _dtype_of(self, operand: Operand) -> np.dtype[Any]:
-        return operand.dtype if isinstance(operand, Between) else operand.array.dtype
-
     def _buffers(self) -> dict[Between, Array]:
         """A buffer for each result in between; one that is read for the last time is free for that call's result."""
         last = {operand: i for i, (_, operands, _) in enumerate(self._calls) for operand in operands}
@@ -120,8 +120,8 @@ class Program:
             if _may_overwrite(function):
                 free += freed
             if isinstance(out, Between):
-                fits = [k for k, buffer in enumerate(free) if buffer.dtype == out.dtype]
-                places[out] = free.pop(fits[-1]) if fits else np.empty(self.shape, out.dtype)
+                fits = [k for k, buffer in enumerate(free) if (buffer.shape, buffer.dtype) == (out.shape, out.dtype)]
+                places[out] = free.pop(fits[-1]) if fits else np.empty(out.shape, out.dtype)
             if not _may_overwrite(function):
                 free += freed
         return places
@@ -140,6 +140,17 @@ def run(steps: list[Step]) -> None:
             for k in range(len(steps[0][1])):
                 for function, arrays in steps:
                     function(*arrays[k])
+
+
+def _dtype_of(operand: Operand) -> np.dtype[Any]:
+    return operand.dtype if isinstance(operand, Between) else operand.array.dtype
+
+
+def _shape_of(operand: Operand) -> tuple[int, ...]:
+    """Of what there is of it at one step."""
+    if isinstance(operand, Rows):
+        return operand.array.shape[1:]
+    return operand.shape if isinstance(operand, Between) else operand.array.shape
 
 
 def _may_overwrite(function: Function) -> bool:
