@@ -27,6 +27,7 @@ class Tape:
         self._arrays: dict[str, Array] = {}
         self._previous: dict[str, Array] = {}
         self._room: dict[str, Array] = {} if over is None else over._room
+        self._one_of_several = over is not None
         self._kept: dict[str, tuple[Any, Any]] = {} if over is None else over._kept
 
     def room(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
@@ -38,8 +39,9 @@ class Tape:
         return found
 
     def keep(self, name: str, key: Any, value: Any) -> None:
-        """Keeps what was made for the arrays of this tape, for a pass over the same memory."""
-        self._kept[name] = key, value
+        """Keeps what was made for the arrays of this tape, where it is one of several passes over the same memory."""
+        if self._one_of_several:
+            self._kept[name] = key, value
 
     def kept(self, name: str, key: Any) -> Any:
         """What was kept under this name and key; None where there is nothing, or an array has been made since."""
