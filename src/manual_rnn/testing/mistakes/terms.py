@@ -168,11 +168,11 @@ class Outer:
             return f"Σ_t {self.left} ∘ {self.right}"
         return f"(Σ_t {self.left} {self.right}ᵀ)ᵀ" if self.transposed else f"Σ_t {self.left} {self.right}ᵀ"
 
-    def by_step(self, known: Quantities) -> Array:
-        """What each step gives, (T, m, n) or (T, m)."""
+    def by_step(self, known: Quantities, of: slice = slice(None)) -> Array:
+        """What each step gives, (T, m, n) or (T, m); ``of`` which sequences of the batch."""
         rows = []
         for t in range(known.T):
-            left, right = known.at(self.left, t), known.at(self.right, t)
+            left, right = known.at(self.left, t)[of], known.at(self.right, t)[of]
             if self.right.name == "1" or self.diagonal:
                 rows.append(affine.bias_gradient(left * right if self.diagonal else left))
             else:
