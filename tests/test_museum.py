@@ -14,7 +14,7 @@ from manual_rnn.tape import Tape
 from manual_rnn.testing import check_backward, mutation
 from manual_rnn.testing.mistakes.museum import museum
 from manual_rnn.testing.mistakes.planting import Mistake, planted
-from manual_rnn.testing.mutation import Planting, Score, Scores
+from manual_rnn.testing.mutation import Planting, Score, Scores, mutation_score
 from reference import autodiff
 
 RNN = cells.get("rnn")
@@ -65,6 +65,18 @@ def test_a_mistake_that_nothing_explains_counts_as_missed_and_not_as_wrong():
     score = planting("rnn").score(odd)
     assert (score.failed, score.named, score.diagnosed, score.wrong) == (1, 1, 0, 0)
     assert score.missed == ["grad_U: odd"]
+
+
+@pytest.mark.parametrize("name", ["rnn_orthogonal", "antisymmetric_rnn"])
+def test_mistakes_in_a_weight_that_is_made_of_a_parameter_are_planted_too(name):
+    """It has no steps, so no formula of a step is tried on it."""
+    (made,) = cells.get(name).weights
+    equations = (made.name, f"grad_{made.of}")
+    score = mutation_score(cells.get(name), autodiff(name), equations=equations, sample=12).mechanical
+    assert score.planted == score.failed == score.named == score.diagnosed >= 8
+    assert score.wrong == 0
+    odd = planting(name).score(Mistake("odd", {f"grad_{made.of}": lambda known, value, t: np.cosh(value)}))
+    assert (odd.failed, odd.named, odd.diagnosed, odd.wrong) == (1, 1, 0, 0)
 
 
 def as_a_whole_pass(mistake):

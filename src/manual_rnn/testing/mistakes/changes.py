@@ -27,6 +27,16 @@ def sum_over_time(outer: Outer) -> Change:
     return lambda known, value, t: np.asarray(outer.value(known))
 
 
+def of_the_first_sequence(outer: Outer) -> Change:
+    """A sum over time of the first sequence of the batch alone."""
+    return lambda known, value, t: np.asarray(outer.by_step(known, slice(0, 1)).sum(axis=0))
+
+
+def without_the_first_step(outer: Outer) -> Change:
+    """A sum over time from the second step on."""
+    return lambda known, value, t: np.asarray(outer.by_step(known)[1:].sum(axis=0))
+
+
 def last_step_twice(a: Quantity) -> Change:
     """The sum of a quantity over time, its last step counted twice."""
 

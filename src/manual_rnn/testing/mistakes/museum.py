@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+import numpy as np
+
 from manual_rnn.cell import Affine, Cell
 from manual_rnn.network import parameter_shapes
 from manual_rnn.testing import losses
@@ -21,13 +23,20 @@ from manual_rnn.testing.mistakes.changes import (
     in_single,
     last_step_twice,
     of_another_batch,
+    of_the_first_sequence,
     sum_over_time,
     times,
+    without_the_first_step,
 )
-from manual_rnn.testing.mistakes.equations import initial, stepwise
+from manual_rnn.testing.mistakes.equations import initial, stepwise, summed
 from manual_rnn.testing.mistakes.formula import Formula
 from manual_rnn.testing.mistakes.order import in_order_of_time
-from manual_rnn.testing.mistakes.own import activation_of, with_another, without_derivative
+from manual_rnn.testing.mistakes.own import (
+    activation_of,
+    with_another,
+    with_square_outside,
+    without_derivative,
+)
 from manual_rnn.testing.mistakes.planting import Change, Mistake, as_change
 from manual_rnn.testing.mistakes.right import right_value
 from manual_rnn.testing.mistakes.terms import Linear, Outer, Quantity, Term
@@ -154,6 +163,9 @@ def _of_map(cell: Cell, m: Affine) -> Iterator[Exhibit]:
         around = {equation: sum_over_time(Outer(a, replace(h, offset=-1, wraps=True), diagonal=term.diagonal))}
         yield Exhibit(Mistake(f"the index −1 in ∇{term.weight} is the last step", around), "Swift Neuron #181")
     if m.b:
+        alone = {f"grad_{m.b}": of_the_first_sequence(Outer(a, Quantity("1")))}
+        yield Exhibit(Mistake(f"∇{m.b} of the first sequence alone: db[0] of what is not summed", alone), COMMON)
+    if m.b:
         lost = {f"grad_{m.b}": times(lambda known: 0.0)}
         yield Exhibit(Mistake(f"∇{m.b} + ∇{m.node} that lost its =", lost), "copies of min-char-rnn")
     for name, what, factor in (
@@ -176,6 +188,10 @@ def _of_activation(cell: Cell, m: Affine) -> Iterator[Exhibit]:
     if forgotten:
         formula = as_change(Formula("", forgotten))
         yield Exhibit(Mistake(f"the activation's derivative forgotten: ∇{m.node}", {here: formula}), COMMON)
+    outside = with_square_outside(cell, here)
+    if outside:
+        squared = {here: as_change(Formula("", outside))}
+        yield Exhibit(Mistake(f"the square outside, (1 − v)² in ∇{m.node}", squared), COMMON)
     activation = activation_of(cell, m.node)
     if activation:
         node, function = activation
@@ -206,11 +222,23 @@ def _of_gates(cell: Cell) -> Iterator[Exhibit]:
         yield Exhibit(Mistake(f"the order of the gates {one.node} and {two.node} confused", exchanged), "four orders")
 
 
+def _a_step_short(cell: Cell) -> dict[str, Change]:
+    """What a loop that ends at t = 2 leaves out: the first step in every sum of a map, its ∇x, and ∇h(0) itself."""
+    sums = summed(cell)
+    of_maps = [name for m in cell.maps for name in (m.b, m.U, *(term.weight for term in m.terms)) if name]
+    changes: dict[str, Change] = {f"grad_{name}": without_the_first_step(sums[f"grad_{name}"]) for name in of_maps}
+    changes["grad_x"] = lambda known, value, t: np.concatenate([0 * value[:1], value[1:]])
+    for start, terms in initial(cell).items():
+        changes[start] = lambda known, value, t, terms=terms: sum(term.row(known, 0) for term in terms)  # type: ignore[misc]
+    return changes
+
+
 def _of_the_whole(cell: Cell) -> Iterator[Exhibit]:
     zeros = {"grad_x": times(lambda known: 0.0)}
     yield Exhibit(Mistake("the gradient of the sequence input is zeros", zeros), "jax #753")
     backwards = {"grad_x": lambda known, value, t: value[::-1]}
     yield Exhibit(Mistake("∇x collected on the way back and never turned round", backwards), COMMON)
+    yield Exhibit(Mistake("the loop on the way back leaves out the first step", _a_step_short(cell)), COMMON)
     parameters = list(parameter_shapes(cell, n_in=1, n_hidden=1, n_out=1))
     clip = {f"grad_{name}": clipped for name in parameters}
     yield Exhibit(Mistake("clipping inside the loss function", clip), "min-char-rnn")

@@ -162,6 +162,7 @@ def _structural(
             yield f"the square is missing: 1 − {v} stands where the derivation has {called}", whole(
                 Call(np.subtract, (Number(1.0), a))), 1  # fmt: skip
             for instead in (
+                _square_of_difference(a),
                 Call(np.add, (Number(1.0), Call(np.square, (a,)))),
                 Call(np.multiply, (a, Call(np.subtract, (Number(1.0), a)))),
             ):
@@ -174,8 +175,8 @@ def _structural(
                     instead = Call(instead_function, (a,))
                     yield f"has {right.words(instead)} where the derivation has {called}", whole(instead), 1
     if _is_logistic_derivative(part):
-        instead = Call(one_minus_square, (arguments[0],))
-        yield f"has {right.words(instead)} where the derivation has {right.words(part)}", whole(instead), 1
+        for instead in (Call(one_minus_square, (arguments[0],)), _square_of_difference(arguments[0])):
+            yield f"has {right.words(instead)} where the derivation has {right.words(part)}", whole(instead), 1
     for i, argument in enumerate(arguments):
         if function is np.where and i == 0:
             continue
@@ -184,6 +185,11 @@ def _structural(
             return whole(Call(function, (*arguments[:i], changed, *arguments[i + 1 :])))
 
         yield from _structural(right, argument, around)
+
+
+def _square_of_difference(v: Expression) -> Expression:
+    """(1 − v)², a square that has slipped outside."""
+    return Call(np.square, (Call(np.subtract, (Number(1.0), v)),))
 
 
 def _missing_factor(right: OwnEquation, dropped: Expression) -> str:
@@ -327,6 +333,34 @@ def without_derivative(cell: Cell, equation: str) -> Value | None:
     changed = _structural(right, right.expression, lambda part: part)
     found = [edited for sentence, edited, _ in changed if sentence.startswith("the derivative of the activation")]
     return right.value_of(found[0]) if found else None
+
+
+def with_square_outside(cell: Cell, equation: str) -> Value | None:
+    """A cell's own equation with (1 − v)² in the place of an activation's derivative, 1 − v² or v (1 − v).
+
+    None where there is no such.
+    """
+    right = OwnEquation.of(cell, equation)
+    if right is None:
+        return None
+    for _, edited, _ in _structural(right, right.expression, lambda part: part):
+        if any(part not in set(_parts(right.expression)) and _is_square_of_difference(part) for part in _parts(edited)):
+            return right.value_of(edited)
+    return None
+
+
+def _parts(expression: Expression) -> Iterator[Expression]:
+    yield expression
+    if isinstance(expression, Call):
+        for part in expression.arguments:
+            yield from _parts(part)
+
+
+def _is_square_of_difference(part: Expression) -> bool:
+    match part:
+        case Call(np.square, (Call(np.subtract, (Number(1.0), _)),)):
+            return True
+    return False
 
 
 def activation_of(cell: Cell, map_node: str) -> tuple[str, str] | None:

@@ -13,11 +13,17 @@ from manual_rnn.testing.mistakes.factors import NAMED, Factor, constant
 from manual_rnn.testing.mistakes.formula import Formula, Observed, StepFactor, quantities, symbol
 from manual_rnn.testing.mistakes.terms import Outer, Quantities, Quantity, at_other_steps, edits
 
+OF_ONE = {"first": slice(0, 1), "last": slice(-1, None)}
+"""One sequence of the batch, where the sum runs over all."""
+
 
 def formulas_of_sum(equation: str, term: Outer, seen: Sequence[Observed]) -> Iterator[Formula]:
     name = symbol(equation)
     for words, keep in _step_masks(seen):
         yield Formula(f"{name}: {words}.", lambda known, keep=keep: _masked_sum(term, known, keep))  # type: ignore[misc]
+    for which, of in OF_ONE.items():
+        words = f"only the {which} sequence of the batch is in the sum"
+        yield Formula(f"{name}: {words}.", lambda known, of=of: term.by_step(known, of).sum(axis=0))  # type: ignore[misc]
     first, right = seen[0].known, str(term)
     rows = cache(first.at_every_step)  # many variants are made of the same few quantities
     shape = term.value(first).shape

@@ -192,9 +192,10 @@ class Outer:
         outer = affine.weight_gradient(left, right, right.shape[-1])
         return outer.T if self.transposed else outer
 
-    def by_step(self, known: Quantities) -> Array:
-        """What each step gives, (T, m, n) or (T, m)."""
-        return np.stack([self.value_of(known.at(self.left, t), known.at(self.right, t)) for t in range(known.T)])
+    def by_step(self, known: Quantities, of: slice = slice(None)) -> Array:
+        """What each step gives, (T, m, n) or (T, m); ``of`` which sequences of the batch."""
+        sides = ((known.at(self.left, t)[of], known.at(self.right, t)[of]) for t in range(known.T))
+        return np.stack([self.value_of(left, right) for left, right in sides])
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from manual_rnn.testing.mistakes.replay import Replay
 from manual_rnn.testing.oracles.estimate import Estimate
 from manual_rnn.testing.passes.blocks import blocks
 from manual_rnn.testing.passes.explain_arrays import explain_arrays
+from manual_rnn.testing.passes.explain_loop import mistakes_of_the_loop
 from manual_rnn.testing.passes.explain_ragged import mistakes_of_a_mask
 from manual_rnn.testing.passes.lengths import weights_of
 from manual_rnn.testing.passes.regimes import Drawn
@@ -69,7 +70,8 @@ def explain_pass(
             return [f"These are the gradients of {words} was declared."]
     if target.truncation:
         return [NOTHING_FITS]
-    for sentence, gradients in mistakes_of_a_mask(cell, target.loss) if target.ragged else ():
+    of_the_walk = mistakes_of_a_mask(cell, target.loss) if target.ragged else mistakes_of_the_loop(cell)
+    for sentence, gradients in () if target.layout.step else of_the_walk:
         if all(gives(target, s, gradients(s.drawn)) for s in (first, *others)):
             return [sentence]
     ratios = _ratios(target, min(failing, key=lambda s: s.drawn.sizes))  # T = 1 shows a factor best
