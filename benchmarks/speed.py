@@ -21,11 +21,12 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from engines.page import clock, page_of, ratio
+from engines.page import NAMES, clock, page_of, ratio
 from manual_rnn.provenance import provenance
 
 RESULTS = Path(__file__).parent / "results" / "speed.json"
-ENGINES = {"ours": None, "floor": None, "jax_scan": "jax", "torch_modules": "torch", "min_char": None}
+NEEDS = {"jax_scan": "jax", "torch_modules": "torch"}
+ENGINES = {name: NEEDS.get(name) for name in ("ours", *NAMES)}
 """By name, what has to be installed for it."""
 CELLS = ("rnn", "lstm", "gru")
 SHAPES = (

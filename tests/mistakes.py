@@ -4,18 +4,18 @@ from planting import Mistake
 
 B5 = "(1 - node.h) * (1 + node.h) * grad.h"
 B4 = "grads.tap(cell.full(first), from_readout[t] + carried[first])"
-B6 = "affine.bias_gradient(grad_a)  # (B6)"
+B6 = "affine.bias_gradient(of_map))  # (B6)"
 B7 = "affine.product_weight_gradient(of_map, rows, diagonal=term.diagonal)"
-B8 = "affine.weight_gradient(grad_a[..., maps.of_input], x, n_in)"
-B9 = "affine.input_gradient(params[U], grad_a[..., maps.columns[node]]) for"
+B8 = "affine.weight_gradients(grad_a[maps.of_input], x, n_in)"
+B9 = "affine.input_gradient(params[U], grad_a[maps.places[node]]) for"
 B10 = "carried[name])  # (B10)"
-CARRY = "product.back(grad_a[..., product.columns])"
+CARRY = "product.back(grad_a[product.maps])"
 F1 = "maps.from_outside(x, a)"
 H = "grads[cell.states[0]]"
 
 MISTAKES = [
     # (F1)–(F4)
-    Mistake("W for Wᵀ in the forward pass", "maps", "np.ascontiguousarray(weight.T)", "weight", ("a",)),
+    Mistake("W for Wᵀ in the forward pass", "maps", "weight.swapaxes(-1, -2) if turned", "weight if turned", ("a",)),
     Mistake("the input of the step before", "bptt", F1, F1.replace("x,", "np.roll(x, 1, axis=0),"), ("a",)),
     Mistake("the input left out", "bptt", F1, "a[:] = 0", ("a",)),
     Mistake("tanh taken twice", "cells/rnn", "np.tanh(node.a)", "np.tanh(np.tanh(node.a))", ("h",)),
@@ -43,9 +43,9 @@ MISTAKES = [
     Mistake("accidental truncation after three steps", "bptt", B4,
             B4.replace("carried[first]", "(grads.T - t <= 3) * carried[first]"), ("grad_h",)),
     Mistake("the carry's sign", "bptt", B4, B4.replace("+ carried", "- carried"), ("grad_h",)),
-    Mistake("W for Wᵀ on the way back", "affine", "grad_a @ weight", "grad_a @ weight.T",
+    Mistake("W for Wᵀ on the way back", "maps", "if turned else weight", "if turned else weight.swapaxes(-1, -2)",
             ("grad_h", "grad_h0")),
-    Mistake("the carry taken before the activation's derivative", "bptt", CARRY, "product.back(grad.h)",
+    Mistake("the carry taken before the activation's derivative", "bptt", CARRY, "product.back(grad.h[None])",
             ("grad_h", "grad_h0")),
     # (B5)
     Mistake("the derivative of tanh forgotten", "cells/rnn", B5, "grad.h", ("grad_a",)),
@@ -57,18 +57,18 @@ MISTAKES = [
     Mistake("float32 inside a float64 path", "cells/rnn", B5, f"({B5}).astype(np.float32)", ("grad_a",)),
     Mistake("clipping inside", "cells/rnn", B5, f"np.clip({B5}, -0.01, 0.01)", ("grad_a",)),
     # (B6)–(B10)
-    Mistake("mean over time for sum", "bptt", B6, B6.replace("(grad_a)", "(grad_a) / len(grad_a)"), ("grad_b",)),
-    Mistake("the gradient before the activation", "bptt", B6, B6.replace("grad_a", H, 1), ("grad_b",)),
+    Mistake("mean over time for sum", "bptt", B6, B6.replace("(of_map)", "(of_map) / len(of_map)"), ("grad_b",)),
+    Mistake("the gradient before the activation", "bptt", B6, B6.replace("of_map", H, 1), ("grad_b",)),
     Mistake("h(t) for h(t−1)", "bptt", B7, B7.replace("rows", "nodes[term.of]"), ("grad_W",)),
     Mistake("transposed", "bptt", B7, f"{B7}.T", ("grad_W",)),
     Mistake("the initial state taken for zero", "bptt", B7,
             B7.replace("of_map, rows", "of_map[1:], rows[1:]"), ("grad_W",)),
-    Mistake("mean over the batch for sum", "bptt", B7, f"{B7} / grad_a.shape[1]", ("grad_W",)),
-    Mistake("∇h for ∇a", "bptt", B8, B8.replace("grad_a[..., maps.of_input]", H), ("grad_U",)),
+    Mistake("mean over the batch for sum", "bptt", B7, f"{B7} / of_map.shape[1]", ("grad_W",)),
+    Mistake("∇h for ∇a", "bptt", B8, B8.replace("grad_a[maps.of_input]", f"{H}[None]"), ("grad_U",)),
     Mistake("right up to the sign", "bptt", B8, f"-{B8}", ("grad_U",)),
     Mistake("the gradient of the input is zeros", "bptt", B9, f"0 * {B9}", ("grad_x",)),
     Mistake("the input's gradient a step late", "bptt", B9,
-            B9.replace("grad_a[..., maps.columns[node]]", "np.roll(grad_a, 1, 0)"), ("grad_x",)),
+            B9.replace("grad_a[maps.places[node]]", "np.roll(grad_a[0], 1, 0)"), ("grad_x",)),
     Mistake("the initial state's gradient is zeros", "bptt", B10, f"0 * {B10}", ("grad_h0",)),
     Mistake("the first step's loss counted as the initial state's", "bptt", B10,
             "carried[name] + from_readout[0])", ("grad_h0",)),

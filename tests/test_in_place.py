@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from manual_rnn import cells, in_place, initialise, loss_and_gradients, program
+from manual_rnn.gates import gates
 from manual_rnn.gradients import forward_and_backward
 from manual_rnn.tape import Tape
 from other_forms import RIGHT_FORMS, with_forward
@@ -114,6 +115,65 @@ def test_a_lean_pass_over_the_memory_of_one_before_gives_the_same(cell, tokens):
     assert_same((lean.state,), (state,))  # is not on the tape
     # Of the result that was written over, the gradients stay.
     assert_same((lean.gradients,), (before,))
+
+
+@any_cell
+@pytest.mark.parametrize("lean", [True, False])
+@pytest.mark.parametrize("tokens", [True, False])
+def test_what_is_used_again_is_the_memory_and_not_the_numbers(cell, lean, tokens):
+    """A pass after one of another length, with other parameters, other inputs: all that it gives is of its own."""
+    over = None
+    for round_, sizes in enumerate([SIZES["rows"], SIZES["rows"], SIZES["one row"], SIZES["rows"], SIZES["rows"]]):
+        params, x, y, initial = problem(cell, sizes, tokens=tokens)
+        params = {name: theta * np.float32(1 + round_ / 8) for name, theta in params.items()}
+        given = (cell, params, np.roll(x, round_, axis=0), np.roll(y, round_, axis=0))
+        fresh = loss_and_gradients(*given, initial=initial, inputs=True, every_node=not lean)
+        over = loss_and_gradients(*given, initial=initial, inputs=True, every_node=not lean, over=over)
+        assert over.loss == fresh.loss
+        assert_same((over.gradients, over.state, over.tape, over.node_gradients),
+                    (fresh.gradients, fresh.state, fresh.tape, fresh.node_gradients))  # fmt: skip
+
+
+def test_code_that_another_pass_runs_otherwise_is_not_asked_again():
+    """What over= takes for granted: a cell's code is a function of what it is handed, and of nothing else."""
+    scale = [1.0]
+    cell = with_forward(lambda a: np.tanh(a) * scale[0])
+    params, x, y, _ = problem(cell)
+    first = loss_and_gradients(cell, params, x, y)
+    second = loss_and_gradients(cell, params, x, y, over=first)
+    scale[0] = 0.5
+    assert loss_and_gradients(cell, params, x, y).loss != first.loss
+    assert loss_and_gradients(cell, params, x, y, over=second).loss == first.loss
+
+
+def test_gates_are_computed_at_once(monkeypatch):
+    calls = []
+
+    def seen(steps):
+        calls.append([function for function, _ in steps])
+        program.run(steps)
+
+    monkeypatch.setattr(in_place, "run", seen)
+    for name, times in {"lstm": 1, "gru": 1, "gru_reset_before": 1, "lstm_peephole": 2, "minimal_rnn": 1}.items():
+        cell = cells.get(name)
+        calls.clear()
+        passed(cell, Tape, *problem(cell))
+        assert calls[0].count(np.exp) == times, name
+
+
+def test_gates_that_are_not_alike_are_computed_each_on_its_own():
+    lstm = cells.get("lstm")
+
+    def steeper(node, prev, tap):
+        def tap_steeper(name, value):
+            return tap(name, value * value if name == "f" else value)
+
+        return lstm.forward(node, prev, tap_steeper)
+
+    cell = dataclasses.replace(lstm, forward=steeper)
+    assert [[gate for gate, _ in alike] for alike in gates(cell)] == [["i", "o"]]
+    given = problem(cell)
+    assert_same(passed(cell, Tape, *given), passed(cell, Watching, *given))
 
 
 def test_a_lean_pass_keeps_less():

@@ -44,7 +44,7 @@ def unroll(
     before = _states_before(cell, tape)
     if in_place.unroll(cell, maps, x, before, tape, anew):
         return {name: tape[cell.full(name)][0 if cell.reverse else -1].copy() for name in cell.states}
-    a = np.empty((*x.shape[:2], maps.width), dtype)
+    a = np.empty((len(maps.places), *x.shape[:2], maps.n), dtype)
     maps.from_outside(x, a)
     states = dict(initial)
     for t in in_order(cell, len(x)):
@@ -52,7 +52,7 @@ def unroll(
         if anew:
             for name in cell.states:
                 tape.go_on(cell.full(name), anew.starts[t])
-        states = _step(cell, maps, a[t], Nodes(**{name: rows[t] for name, rows in before.items()}), tape)
+        states = _step(cell, maps, a[:, t], Nodes(**{name: rows[t] for name, rows in before.items()}), tape)
     return states
 
 
@@ -62,24 +62,24 @@ def in_order(cell: Cell, T: int) -> Sequence[int]:
 
 
 def _step(cell: Cell, maps: Maps, a: Array, prev: Nodes, tape: Tape) -> dict[str, Array]:
-    """One step; ``a`` (B, width) has U x(t) + b of all maps, and receives what is missing."""
+    """One step; ``a`` (k, B, n_hidden) has U x(t) + b of all maps, and receives what is missing."""
     node = Nodes()
 
     def evaluate(name: str) -> None:
-        setattr(node, name, tap(name, a[:, maps.columns[name]]))  # (F1)
+        setattr(node, name, tap(name, a[maps.places[name]]))  # (F1)
 
     def tap(name: str, value: Array) -> Array:
         value = tape.tap(cell.full(name), value)
         if name in maps.waiting:
             setattr(node, name, value)
             for product in (p for p in maps.within if p.term.of == name):
-                a[:, product.columns] += product.forward(value)
+                a[product.maps] += product.forward(value)
             for waiting in maps.waiting[name]:
                 evaluate(waiting)  # noqa: F821 (it is there: it goes after the step)
         return value
 
     for product in maps.before:
-        a[:, product.columns] += product.forward(getattr(prev, product.term.of))
+        a[product.maps] += product.forward(getattr(prev, product.term.of))
     for name in maps.first:
         evaluate(name)
     states = cell.forward(node, prev, tap)  # (F2)
@@ -110,24 +110,22 @@ def go_back(
     nodes, before = _nodes(cell, tape), _states_before(cell, tape)
     done = in_place.go_back(cell, maps, nodes, before, from_readout, grads, after, anew)
     grad_a, carried, fresh = done or _walk_back(cell, maps, nodes, before, from_readout, grads, after, anew)
-    grad_b = affine.bias_gradient(grad_a)  # (B6)
     for m in cell.maps:
+        of_map = grad_a[maps.places[m.node]]
         if m.b:
-            grads.tap_all(m.b, grad_b[maps.columns[m.node]])
-    for product in maps.products:
-        term, of_map = product.term, grad_a[..., product.columns]
-        rows = nodes[term.of] if term.now else before[term.of]
-        grad_W = affine.product_weight_gradient(of_map, rows, diagonal=term.diagonal)  # (B7)
-        for name, gradient in product.split(grad_W):
-            grads.tap_all(name, gradient)
+            grads.tap_all(m.b, affine.bias_gradient(of_map))  # (B6)
+        for term in m.terms:
+            rows = nodes[term.of] if term.now else before[term.of]
+            grad_W = affine.product_weight_gradient(of_map, rows, diagonal=term.diagonal)  # (B7)
+            grads.tap_all(term.weight, grad_W)
     n_in = params[of_input(cell)].shape[1]
-    grad_U = affine.weight_gradient(grad_a[..., maps.of_input], x, n_in)  # (B8)
-    for node, name in maps.U.items():
-        grads.tap_all(name, grad_U[maps.columns[node]])
+    grad_U = affine.weight_gradients(grad_a[maps.of_input], x, n_in)  # (B8)
+    for name, gradient in zip(maps.U.values(), grad_U, strict=True):
+        grads.tap_all(name, gradient)
     for w in cell.weights:
         grads.tap_all(w.of, w.backward(params[w.of], params[w.name], grads[w.name]))  # (B7), through the function
     if inputs:
-        by_map = [affine.input_gradient(params[U], grad_a[..., maps.columns[node]]) for node, U in maps.U.items()]
+        by_map = [affine.input_gradient(params[U], grad_a[maps.places[node]]) for node, U in maps.U.items()]
         grads.tap_all(f"{cell.prefix}x", sum(by_map[1:], start=by_map[0]))  # (B9)
     for name in cell.states:
         grads.tap_all(cell.initial_name(name), carried[name])  # (B10)
@@ -144,7 +142,7 @@ def _walk_back(
     after: Mapping[str, Array] | None,
     anew: Anew | None,
 ) -> tuple[Array, dict[str, Array], dict[str, Array]]:
-    """Taps the gradients of all nodes; returns those of the maps, side by side, of the initial and of fresh states."""
+    """Taps the gradients of all nodes; returns those of the maps, (k, T, B, n), of the initial and of fresh states."""
     carried = dict(after or {name: np.zeros_like(before[name][0]) for name in cell.states})
     fresh = {name: np.zeros_like(before[name][0]) for name in (cell.states if anew else ())}
     for t in in_order(cell, grads.T)[::-1]:
@@ -159,7 +157,7 @@ def _walk_back(
             for name in cell.states:
                 fresh[name] += np.where(starts, carried[name], 0)
                 carried[name] = np.where(starts, 0, carried[name])
-    grad_a = maps.side_by_side({m.node: grads[cell.full(m.node)] for m in cell.maps})
+    grad_a = maps.in_order({m.node: grads[cell.full(m.node)] for m in cell.maps})
     return grad_a, carried, fresh
 
 
@@ -180,14 +178,14 @@ def step_back(cell: Cell, maps: Maps, node: Nodes, prev: Nodes, grad: Nodes, gra
     def tap(name: str, value: Array) -> Array:
         value = grads.tap(cell.full(name), value)
         for product in (p for p in maps.within if name in p.nodes):
-            of, arrived = product.term.of, product.back(value)  # Wᵀ ∇a(t), for the node that the map was taken of
+            of, arrived = product.term.of, product.back(value[None])  # Wᵀ ∇a(t), for the node that the map was taken of
             setattr(grad, of, getattr(grad, of) + arrived if hasattr(grad, of) else arrived)
         return value
 
     local = cell.backward(node, prev, grad, tap)  # (B5)
     carried = {name: local[f"{name}_prev"] for name in cell.states if f"{name}_prev" in local}
-    grad_a = maps.side_by_side(local)
+    grad_a = maps.in_order(local)
     for product in maps.before:
-        of, arrived = product.term.of, product.back(grad_a[..., product.columns])  # Wᵀ ∇a(t), for ∇h(t − 1)
+        of, arrived = product.term.of, product.back(grad_a[product.maps])  # Wᵀ ∇a(t), for ∇h(t − 1)
         carried[of] = carried[of] + arrived if of in carried else arrived
     return {name: carried.get(name, np.zeros_like(getattr(prev, name))) for name in cell.states}

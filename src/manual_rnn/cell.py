@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
 
@@ -59,13 +60,13 @@ class Affine:
     more: tuple[Term, ...] = ()
     """Further products that are added: a peephole, a second matrix."""
 
-    @property
+    @cached_property
     def terms(self) -> tuple[Term, ...]:
         """All products with what the network itself has made."""
         first = () if self.W is None else (Term(weight=self.W, of=self.of, now=self.now),)
         return first + self.more
 
-    @property
+    @cached_property
     def waits_for(self) -> str | None:
         """The node of this step without which the map cannot be computed; None: it can from the start."""
         return next((term.of for term in self.terms if term.now), None)

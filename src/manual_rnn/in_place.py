@@ -3,48 +3,124 @@
 The cell's code is run once, on symbols; what it does with them becomes a :class:`~manual_rnn.program.Program`, whose
 results go straight to the tape. The same functions of the same operands are called, so the numbers are those of the
 cell's code to the last bit. Code that cannot be read so, a tape that looks at each step, or arrays of two dtypes:
-``None`` is returned, and bptt's own walk is taken.
+``None`` is returned, and bptt's own walk is taken. A pass over the memory of one before (``over``) runs the same
+program on the arrays that are new.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
 
 from manual_rnn import affine
 from manual_rnn.anew import Anew
+from manual_rnn.blocks import columns, end_to_end
 from manual_rnn.cell import Array, Cell, Nodes, Tap
-from manual_rnn.expression import Symbol, Traced, Unreadable, backward_equations, symbols
+from manual_rnn.expression import Expression, Symbol, Traced, Unreadable, backward_equations, symbols
+from manual_rnn.gates import Alike, gates, renamed
 from manual_rnn.maps import Maps, Product
 from manual_rnn.program import Operand, Program, Rows, Same, run
 from manual_rnn.tape import Tape
+
+
+@dataclass(eq=False)
+class Walk:
+    """The program of a step, and where to put what another pass over the same memory brings."""
+
+    program: Program
+    maps: Array
+    """The cell's maps, or their gradients, (k, T, B, n_hidden); only one step of them where nobody reads them later."""
+    recorded: dict[str, Array] = field(default_factory=dict)
+    """By node, what the program writes to the tape."""
+    handed: dict[Symbol, Rows] = field(default_factory=dict)
+    """What the step is handed."""
+    weights: list[tuple[Same, Callable[[Maps], Array]]] = field(default_factory=list)
+    """What is made of the parameters, and how."""
+
+    def hand(self, kind: str, arrays: Mapping[str, Array]) -> Nodes:
+        """Nodes to run the cell's code on, which stand for these arrays."""
+        nodes = Nodes()
+        for name, rows in arrays.items():
+            symbol = Symbol(kind, name)
+            setattr(nodes, name, Traced(symbol))
+            self.program.values[symbol] = self.handed[symbol] = Rows(rows)
+        return nodes
+
+    def weight(self, maps: Maps, of: Callable[[Maps], Array]) -> Same:
+        """An operand that is made of the parameters."""
+        operand = Same(of(maps))
+        self.weights.append((operand, of))
+        return operand
+
+    def again(self, maps: Maps, **handed: Mapping[str, Array]) -> None:
+        """Puts the arrays of another pass in their places."""
+        for operand, of in self.weights:
+            operand.array = of(maps)
+        for symbol, rows in self.handed.items():
+            rows.array = handed[symbol.kind][symbol.name]
 
 
 def unroll(
     cell: Cell, maps: Maps, x: Array, before: Mapping[str, Array], tape: Tape, anew: Anew | None
 ) -> bool:
     """Taps all nodes, or where the tape is lean those that the way back reads; False: bptt's walk is to be taken."""
-    dtype = next(iter(before.values())).dtype
+    rows = next(iter(before.values()))
     if not len(x) or type(tape) is not Tape or not _one_dtype(before.values(), maps):
         return False
-    T, *shape = next(iter(before.values())).shape
-    program = Program(tuple(shape), dtype)
-    recorded: dict[str, Array] = {}
+    key = cell, rows.shape, rows.dtype, x.shape, x.dtype, tape.lean, anew is None
+    left = {name: tape.shifted(cell.full(name)) for name in cell.states}
+    goes_on = {} if anew is None else {"on": ~anew.starts[..., None]}
+    walk: Walk | None = tape.kept(f"{cell.prefix}unroll", key)
+    if walk:
+        walk.again(maps, prev=before, outside={"x": x}, left=left, goes=goes_on)
+    else:
+        walk = _forward(cell, maps, x, before, tape, left, goes_on)
+        if walk is None:
+            return False
+        tape.keep(f"{cell.prefix}unroll", key, walk)
+    if Symbol("outside", "x") not in walk.handed:
+        maps.from_outside(x, walk.maps)
+    T = len(x)
+    run(walk.program.steps(range(T)[::-1] if cell.reverse else range(T)))
+    for name, rows in walk.recorded.items():
+        tape.tap_all(cell.full(name), rows)
+    return True
+
+
+def _forward(
+    cell: Cell,
+    maps: Maps,
+    x: Array,
+    before: Mapping[str, Array],
+    tape: Tape,
+    left: Mapping[str, Array],
+    goes_on: Mapping[str, Array],
+) -> Walk | None:
+    """``left`` has what the step before each step left, ``goes_on`` where it is gone on from, if not everywhere."""
+    rows = next(iter(before.values()))
+    T, *shape = rows.shape
+    program = Program(tuple(shape), rows.dtype)
     tapped: set[str] = set()
     kept = _read_on_the_way_back(cell, maps) if tape.lean else None
-    if kept is not None and not kept & set(maps.columns) and affine.is_tokens(x):
+    if kept is not None and not kept & set(maps.places) and affine.is_tokens(x):
         # Nobody reads the maps later: the columns of U are gathered a step at a time, to one array that stays near.
-        a = np.empty((1, shape[0], maps.width), dtype)
-        program.call(_gather, Same(maps.table(dtype)), Rows(x), out=Rows(a))
+        a = np.empty((len(maps.places), 1, *shape), program.dtype)
+        walk = Walk(program, a)
+        walk.hand("outside", {"x": x})
+        table = walk.weight(maps, lambda maps: maps.table(program.dtype))
+        program.call(_gather, table, walk.handed[Symbol("outside", "x")], out=_of_maps(a))
     else:
-        a = tape.room(f"{cell.prefix}side by side", (T, shape[0], maps.width), dtype)
-        maps.from_outside(x, a)
+        a = maps.room(tape, f"{cell.prefix}maps", T, shape[0], program.dtype)
+        walk = Walk(program, a)
+
+    together: dict[str, tuple[Expression, Array]] = {}
 
     def add(product: Product, rows: Operand) -> None:
-        of_maps = Rows(a[..., product.columns])
-        program.call(np.add, of_maps, _product(program, product, rows, of_maps.array.shape[-1]), out=of_maps)
+        of_maps = _of_maps(a[product.maps])
+        program.call(np.add, of_maps, _product(walk, maps, product, rows), out=of_maps)
 
     def evaluate(name: str) -> None:
         setattr(node, name, tap(name, Traced(Symbol("map", name))))
@@ -53,16 +129,23 @@ def unroll(
         if name in tapped:
             raise Unreadable(f"{name} is tapped twice")
         symbol = Symbol("made", name)
-        if name in maps.columns:
-            rows = a[..., maps.columns[name]]
+        alike = next((alike for alike in gates(cell) if name in dict(alike)), ())
+        if alike and name not in together and (kept is None or kept >= {gate for gate, _ in alike}):
+            together.update(_at_once(cell, program, maps, a, value.expression, alike, tape))
+        if name in maps.places:
+            rows = a[maps.places[name]]
+            program.values[symbol] = Rows(rows)
+        elif name in together and together[name][0] == value.expression:
+            rows = together[name][1]
             program.values[symbol] = Rows(rows)
         elif kept is not None and name not in kept:
             program.values[symbol] = program.value(value.expression)
         else:
-            rows = tape[cell.full(name)] if name in cell.states else tape.room(cell.full(name), (T, *shape), dtype)
+            full = cell.full(name)
+            rows = tape[full] if name in cell.states else tape.room(full, (T, *shape), program.dtype)
             program.values[symbol] = program.value(value.expression, out=Rows(rows))
         if kept is None or name in kept:
-            recorded[name] = rows
+            walk.recorded[name] = rows
         tapped.add(name)
         if name in maps.waiting:
             setattr(node, name, Traced(symbol))
@@ -72,30 +155,26 @@ def unroll(
                 evaluate(waiting)  # noqa: F821 (it is there: it goes after the run)
         return Traced(symbol)
 
-    node, prev = Nodes(), Nodes()
-    for name, rows in before.items():
-        setattr(prev, name, Traced(Symbol("prev", name)))
-        program.values[Symbol("prev", name)] = Rows(rows)
-    if anew:
-        goes_on = Rows(~anew.starts[..., None])
+    node, prev = Nodes(), walk.hand("prev", before)
+    if goes_on:
+        walk.hand("left", left)
+        walk.hand("goes", goes_on)
         for name in cell.states:
-            program.call(_go_on, Rows(tape.shifted(cell.full(name))), goes_on, out=Rows(before[name]))
+            at, of = walk.handed[Symbol("prev", name)], walk.handed[Symbol("left", name)]
+            program.call(_go_on, of, walk.handed[Symbol("goes", "on")], out=at)
     try:
         for product in maps.before:
-            add(product, Rows(before[product.term.of]))
+            add(product, walk.handed[Symbol("prev", product.term.of)])
         for name in maps.first:
             evaluate(name)
         states: Mapping[str, Any] = cell.forward(node, prev, cast(Tap, tap))  # (F2)
         if any(states[name].expression != Symbol("made", name) for name in cell.states):
-            return False
+            return None
     except Exception:  # whatever a user's code does with a symbol; bptt's walk says what is wrong, if anything is
-        return False
+        return None
     finally:
         del evaluate  # it and tap hold each other, and with them the tape, which must go when nobody else holds it
-    run(program.steps(range(T)[::-1] if cell.reverse else range(T)))
-    for name, rows in recorded.items():
-        tape.tap_all(cell.full(name), rows)
-    return True
+    return walk
 
 
 def go_back(
@@ -108,25 +187,61 @@ def go_back(
     after: Mapping[str, Array] | None,
     anew: Anew | None,
 ) -> tuple[Array, dict[str, Array], dict[str, Array]] | None:
-    """Taps the gradients of all nodes; returns those of the maps, (T, B, width), of the initial and of fresh states.
+    """Taps the gradients of all nodes; returns those of the maps, (k, T, B, n), of the initial and of fresh states.
 
     ``after`` has by state what comes to the last step from the steps after the tape, where there are any. What a step
     hands back is at ``[t % 2]`` while time goes either way: the step that comes next reads the other.
     """
-    T, *shape = from_readout.shape
-    dtype = from_readout.dtype
+    T = len(from_readout)
     handed_in = [from_readout, *nodes.values(), *before.values(), *(after or {}).values()]
     if type(grads) is not Tape or not _one_dtype(handed_in, maps):
         return None
-    program = Program(tuple(shape), dtype)
-    of_maps = grads.room(f"{cell.prefix}side by side", (*from_readout.shape[:2], maps.width), dtype)
-    recorded: dict[str, Array] = {}
-    tapped: set[str] = set()
-    carried = {name: np.zeros((2, *shape), dtype) for name in cell.states}
+    key = cell, from_readout.shape, from_readout.dtype, tuple(nodes), grads.lean, anew is None
+    starts = {} if anew is None else {"here": anew.starts[..., None]}
+    walk: WalkBack | None = grads.kept(f"{cell.prefix}go back", key)
+    if walk:
+        walk.again(maps, node=nodes, prev=before, readout={"h": from_readout}, starts=starts)
+    else:
+        walk = _backward(cell, maps, nodes, before, from_readout, grads, starts)
+        if walk is None:
+            return None
+        grads.keep(f"{cell.prefix}go back", key, walk)
     first_row, last_row = (1, (T - 1) % 2) if cell.reverse else (T % 2, 0)
-    for name, rows in (after or {}).items():
-        carried[name][first_row] = rows
-    fresh = {name: np.zeros(shape, dtype) for name in (cell.states if anew else ())}
+    for name, both in walk.carried.items():
+        both[first_row] = 0 if after is None else after[name]
+    for total in walk.fresh.values():
+        total[:] = 0
+    run(walk.program.steps(range(T) if cell.reverse else range(T)[::-1]))
+    for name, rows in walk.recorded.items():
+        grads.tap_all(cell.full(name), rows)
+    carried = {name: both[last_row].copy() for name, both in walk.carried.items()}
+    return walk.maps, carried, {name: total.copy() for name, total in walk.fresh.items()}
+
+
+@dataclass(eq=False)
+class WalkBack(Walk):
+    carried: dict[str, Array] = field(default_factory=dict)
+    """By state, what goes back to it from a step and from the one after it, (2, B, n_hidden), in turn."""
+    fresh: dict[str, Array] = field(default_factory=dict)
+    """By state, what goes back to the state that steps which start anew start from, (B, n_hidden)."""
+
+
+def _backward(
+    cell: Cell,
+    maps: Maps,
+    nodes: Mapping[str, Array],
+    before: Mapping[str, Array],
+    from_readout: Array,
+    grads: Tape,
+    starts: Mapping[str, Array],
+) -> WalkBack | None:
+    T, *shape = from_readout.shape
+    program = Program(tuple(shape), from_readout.dtype)
+    of_maps = maps.room(grads, f"{cell.prefix}maps", T, shape[0], program.dtype)
+    carried = {name: np.empty((2, *shape), program.dtype) for name in cell.states}
+    fresh = {name: np.empty(shape, program.dtype) for name in (cell.states if starts else ())}
+    walk = WalkBack(program, of_maps, carried=carried, fresh=fresh)
+    tapped: set[str] = set()
     arriving = {name: Rows(both[::-1]) for name, both in carried.items()}  # of step t + 1, as t is counted
 
     def symbol(name: str, value: Operand) -> Traced:
@@ -140,49 +255,46 @@ def go_back(
             raise Unreadable(f"{name} is tapped twice")
         tapped.add(name)
         made = Symbol("made", name)
-        if grads.lean and name not in maps.columns:
+        if grads.lean and name not in maps.places:
             program.values[made] = program.value(value.expression)
         else:
-            mine = name in maps.columns
-            rows = of_maps[..., maps.columns[name]] if mine else grads.room(cell.full(name), from_readout.shape, dtype)
-            recorded[name] = rows
-            program.values[made] = program.value(value.expression, out=Rows(recorded[name]))
+            if name in maps.places:
+                rows = of_maps[maps.places[name]]
+            else:
+                rows = grads.room(cell.full(name), from_readout.shape, program.dtype)
+            program.values[made] = program.value(value.expression, out=Rows(rows))
+            walk.recorded[name] = rows
         for product in (p for p in maps.within if name in p.nodes):
-            of, arrived = product.term.of, _back(program, product, program.values[made])
+            of, arrived = product.term.of, _back(walk, maps, product)
             if hasattr(grad, of):
                 arrived = program.call(np.add, program.value(getattr(grad, of).expression), arrived)
             setattr(grad, of, symbol(of, arrived))
         return Traced(made)
 
     first = cell.states[0]
-    total = np.empty((1, *shape), dtype) if grads.lean else grads.room(cell.full(first), from_readout.shape, dtype)
-    node, prev, grad = Nodes(), Nodes(), Nodes()
-    for handed, arrays, kind in ((node, nodes, "node"), (prev, before, "prev")):
-        for name, rows in arrays.items():
-            setattr(handed, name, Traced(Symbol(kind, name)))
-            program.values[Symbol(kind, name)] = Rows(rows)
-    program.call(np.add, Rows(from_readout), arriving[first], out=Rows(total))  # (B4)
+    total = np.empty((1, *shape), program.dtype)
+    if not grads.lean:
+        total = walk.recorded[first] = grads.room(cell.full(first), from_readout.shape, program.dtype)
+    node, prev, grad = walk.hand("node", nodes), walk.hand("prev", before), Nodes()
+    walk.hand("readout", {"h": from_readout})
+    walk.hand("starts", starts)
+    program.call(np.add, walk.handed[Symbol("readout", "h")], arriving[first], out=Rows(total))  # (B4)
     setattr(grad, first, symbol(first, Rows(total)))
     for name in cell.states[1:]:
         setattr(grad, name, symbol(name, arriving[name]))
     try:
         local: Mapping[str, Any] = cell.backward(node, prev, grad, cast(Tap, tap))  # (B5)
-        if any(local[name].expression != Symbol("made", name) for name in maps.columns):
+        if any(local[name].expression != Symbol("made", name) for name in maps.places):
             return None
         for name in cell.states:
             given = local.get(f"{name}_prev")
-            direct = [] if given is None else [program.value(given.expression)]
-            _hand_back(program, maps, of_maps, name, direct, Rows(carried[name]))
-            if anew:
-                program.call(_hand_to, Same(fresh[name]), Rows(anew.starts[..., None]), out=Rows(carried[name]))
+            _hand_back(walk, maps, name, given)
+            if starts:
+                here = walk.handed[Symbol("starts", "here")]
+                program.call(_hand_to, Same(fresh[name]), here, out=Rows(carried[name]))
     except Exception:  # as above
         return None
-    run(program.steps(range(T) if cell.reverse else range(T)[::-1]))
-    if not grads.lean:
-        recorded[first] = total
-    for name, rows in recorded.items():
-        grads.tap_all(cell.full(name), rows)
-    return of_maps, {name: both[last_row] for name, both in carried.items()}, fresh
+    return walk
 
 
 def _read_on_the_way_back(cell: Cell, maps: Maps) -> set[str]:
@@ -194,11 +306,11 @@ def _read_on_the_way_back(cell: Cell, maps: Maps) -> set[str]:
 
 
 def _gather(table: Array, ids: Array, out: Array) -> None:
-    np.take(table, ids, axis=0, out=out, mode="clip")  # any other mode makes an array in between
+    np.take(table, ids, axis=1, out=out, mode="clip")  # any other mode makes an array in between
 
 
-def _go_on(states: Array, where: Array, out: Array) -> None:
-    np.copyto(out, states, where=where)
+def _go_on(left: Array, where: Array, out: Array) -> None:
+    np.copyto(out, left, where=where)
 
 
 def _hand_to(fresh: Array, starts: Array, out: Array) -> None:
@@ -207,34 +319,79 @@ def _hand_to(fresh: Array, starts: Array, out: Array) -> None:
     np.copyto(out, 0, where=starts)
 
 
-def _product(program: Program, product: Product, rows: Operand, width: int) -> Operand:
-    """W h, to an array of its own."""
-    out = Same(np.empty((program.shape[0], width), program.dtype))
+def _of_maps(maps: Array) -> Rows:
+    """Of maps (k, T, B, n), all of a step, (k, B, n)."""
+    return Rows(maps.swapaxes(0, 1))
+
+
+def _at_once(
+    cell: Cell, program: Program, maps: Maps, a: Array, of_first: Expression, alike: Alike, tape: Tape
+) -> Iterable[tuple[str, tuple[Expression, Array]]]:
+    """Computes gates in the calls of one; gives by gate what it is and where."""
+    first = maps.places[alike[0][1]]
+    every = Symbol("maps", alike[0][1])
+    program.values[every] = _of_maps(a[first : first + len(alike)])
+    names = " ".join(cell.full(gate) for gate, _ in alike)
+    room = tape.room(names, (len(alike), tape.T, *program.shape), program.dtype)
+    made = Symbol("made", alike[0][1])
+    program.value(renamed(of_first, made, every), out=_of_maps(room))
+    for (gate, of_map), rows in zip(alike, room, strict=True):
+        yield gate, (renamed(of_first, made, Symbol("made", of_map)), rows)
+
+
+def _product(walk: Walk, maps: Maps, product: Product, rows: Operand) -> Operand:
+    """W h of each map, to an array of its own."""
+    program, i = walk.program, maps.products.index(product)
+    B, n = program.shape
+    out = np.empty((len(product.weights), B, n), program.dtype)
     if product.term.diagonal:
-        return program.call(np.multiply, rows, Same(product.weight), out=out)
-    return program.call(np.matmul, rows, Same(product.turned), out=out)
+        weight = walk.weight(maps, lambda maps: maps.products[i].weight)
+        return program.call(np.multiply, rows, weight, out=Same(out))
+    blocks = walk.weight(maps, lambda maps: maps.products[i].blocks(B, turned=True))
+    program.call(np.matmul, rows, blocks, out=Same(columns(end_to_end(out), blocks.array)))
+    return Same(out)
 
 
-def _back(program: Program, product: Product, grad_a: Operand, out: Operand | None = None) -> Operand:
-    """Wᵀ ∇a."""
-    return program.call(np.multiply if product.term.diagonal else np.matmul, grad_a, Same(product.weight), out=out)
+def _back(walk: Walk, maps: Maps, product: Product, out: Rows | None = None) -> Operand:
+    """Σ Wᵀ ∇a."""
+    program, i = walk.program, maps.products.index(product)
+    grad_a = _of_maps(walk.maps[product.maps])
+    B, n = program.shape
+    if product.term.diagonal:
+        weight = walk.weight(maps, lambda maps: maps.products[i].weight[0])
+        return program.call(np.multiply, Rows(grad_a.array[:, 0]), weight, out=out)
+    blocks = walk.weight(maps, lambda maps: maps.products[i].blocks(B, turned=False))
+    rows = end_to_end(grad_a.array)[:, :, None]
+    if len(blocks.array) == 1:
+        out = out or Rows(np.empty((1, B, n), program.dtype))
+        program.call(np.matmul, Rows(rows), blocks, out=Rows(columns(out.array[:, None], blocks.array)))
+        return out
+    each = np.empty((len(blocks.array), B, n), program.dtype)
+    program.call(np.matmul, Rows(rows), blocks, out=Same(columns(each, blocks.array)))
+    total: Operand = Same(each[0])
+    others = [Same(rows) for rows in each[1:]]
+    for other in others:  # quicker than np.add.reduce
+        to = out if other is others[-1] else None
+        total = program.call(np.add, total, other, out=to)
+    return total
 
 
-def _hand_back(
-    program: Program, maps: Maps, of_maps: Array, state: str, direct: list[Operand], out: Operand
-) -> None:
+def _hand_back(walk: WalkBack, maps: Maps, state: str, direct: Traced | None) -> None:
     """What a state of the step before receives: directly, and Wᵀ ∇a of each product that is taken of it."""
+    program, out = walk.program, Rows(walk.carried[state])
     products = [product for product in maps.before if product.term.of == state]
-    total = direct[0] if direct else None
+    if direct is not None and not products:
+        program.value(direct.expression, out=out)
+        return
+    if not products:
+        program.call(np.positive, Same(np.zeros((), program.dtype)), out=out)
+    total = None if direct is None else program.value(direct.expression)
     for product in products:
         to = out if product is products[-1] else None
-        rows = Rows(of_maps[..., product.columns])
         if total is None:
-            total = _back(program, product, rows, to)
+            total = _back(walk, maps, product, to)
         else:
-            total = program.call(np.add, total, _back(program, product, rows), out=to)
-    for given in direct if not products else ():
-        program.call(np.positive, given, out=out)
+            total = program.call(np.add, total, _back(walk, maps, product), out=to)
 
 
 def _one_dtype(arrays: Iterable[Array], maps: Maps) -> bool:

@@ -7,7 +7,7 @@ share. What an expression has in between goes to buffers that are used again as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -18,16 +18,19 @@ from manual_rnn.cell import Array
 from manual_rnn.expression import Call, Expression, Number, Unreadable
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Rows:
-    """An operand that is another array at each step: ``array[t]``, and ``array[t % len(array)]`` where it is short."""
+    """An operand that is another array at each step: ``array[t]``, and ``array[t % len(array)]`` where it is short.
+
+    Another array may be put in its place for another pass.
+    """
 
     array: Array
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Same:
-    """An operand that is the same array at each step."""
+    """An operand that is the same array at each step. Another may be put in its place for another pass."""
 
     array: Array
 
@@ -36,11 +39,14 @@ class Same:
 class Between:
     """What is needed within a step only; a buffer is found for it at last."""
 
+    shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
 
 Operand = Rows | Same | Between
 Function = Callable[..., Any]
+Step = tuple[Function, list[tuple[Array, ...]]]
+"""A call of all steps."""
 
 
 class Program:
@@ -51,10 +57,15 @@ class Program:
         self.values: dict[Expression, Operand] = {}
         """What is known already, by its expression."""
         self._calls: list[tuple[Function, tuple[Operand, ...], Operand]] = []
+        self._places: dict[Between, Array] = {}
+        self._views: dict[Operand, tuple[Array, list[Array]]] = {}
+        self._steps: list[tuple[list[list[Array]], Step]] = []
 
     def call(self, function: Function, *operands: Operand, out: Operand | None = None) -> Operand:
         """Adds a call; its result goes to ``out``, to a buffer by default."""
-        out = Between(_dtype(function, *map(self._dtype_of, operands))) if out is None else out
+        if out is None:
+            shape = np.broadcast_shapes(self.shape, *map(_shape_of, operands))
+            out = Between(shape, _dtype(function, *map(_dtype_of, operands)))
         self._calls.append((function, operands, out))
         return out
 
@@ -72,26 +83,34 @@ class Program:
         found = self.values[expression]
         return found if out is None or found is out else self.call(np.positive, found, out=out)
 
-    def steps(self, times: Iterable[int]) -> list[tuple[Function, list[tuple[Array, ...]]]]:
-        """By call, its function and what to hand it at each of the times: first the operands, then the output."""
-        times, places = list(times), self._places()
+    def steps(self, times: Sequence[int]) -> list[Step]:
+        """By call, its function and what to hand it at each of the times: first the operands, then the output.
 
-        @cache
-        def at_each(operand: Operand) -> list[Array]:
+        Where it has been asked before, only what has another array since is made anew; the times must be the same.
+        """
+        if not self._steps:
+            self._places = self._buffers()
+            self._steps = [([], (function, [])) for function, _, _ in self._calls]
+        for i, (function, operands, out) in enumerate(self._calls):
+            views = [self._at_each(operand, times) for operand in (*operands, out)]
+            before = self._steps[i][0]
+            if len(before) != len(views) or any(a is not b for a, b in zip(before, views, strict=True)):
+                self._steps[i] = views, (function, list(zip(*views, strict=True)))
+        return [step for _, step in self._steps]
+
+    def _at_each(self, operand: Operand, times: Sequence[int]) -> list[Array]:
+        array = self._places[operand] if isinstance(operand, Between) else operand.array
+        found = self._views.get(operand)
+        if found is None or not _same(found[0], array):
             if isinstance(operand, Rows):
-                rows = list(operand.array)
-                return [rows[t % len(rows)] for t in times]
-            return [operand.array if isinstance(operand, Same) else places[operand]] * len(times)
+                rows = list(array)
+                found = array, [rows[t % len(rows)] for t in times]
+            else:
+                found = array, [array] * len(times)
+            self._views[operand] = found
+        return found[1]
 
-        return [
-            (function, list(zip(*map(at_each, (*operands, out)), strict=True)))
-            for function, operands, out in self._calls
-        ]
-
-    def _dtype_of(self, operand: Operand) -> np.dtype[Any]:
-        return operand.dtype if isinstance(operand, Between) else operand.array.dtype
-
-    def _places(self) -> dict[Between, Array]:
+    def _buffers(self) -> dict[Between, Array]:
         """A buffer for each result in between; one that is read for the last time is free for that call's result."""
         last = {operand: i for i, (_, operands, _) in enumerate(self._calls) for operand in operands}
         places: dict[Between, Array] = {}
@@ -101,14 +120,19 @@ class Program:
             if _may_overwrite(function):
                 free += freed
             if isinstance(out, Between):
-                fits = [k for k, buffer in enumerate(free) if buffer.dtype == out.dtype]
-                places[out] = free.pop(fits[-1]) if fits else np.empty(self.shape, out.dtype)
+                fits = [k for k, buffer in enumerate(free) if (buffer.shape, buffer.dtype) == (out.shape, out.dtype)]
+                places[out] = free.pop(fits[-1]) if fits else np.empty(out.shape, out.dtype)
             if not _may_overwrite(function):
                 free += freed
         return places
 
 
-def run(steps: list[tuple[Function, list[tuple[Array, ...]]]]) -> None:
+def _same(a: Array, b: Array) -> bool:
+    """Whether they are the same elements of the same memory, which ``a`` keeps from being given away."""
+    return a is b or a.__array_interface__ == b.__array_interface__
+
+
+def run(steps: list[Step]) -> None:
     """All calls of all steps, a step after the other."""
     if steps:
         # Where e^{−a} is beyond the format's range, σ is zero.
@@ -116,6 +140,17 @@ def run(steps: list[tuple[Function, list[tuple[Array, ...]]]]) -> None:
             for k in range(len(steps[0][1])):
                 for function, arrays in steps:
                     function(*arrays[k])
+
+
+def _dtype_of(operand: Operand) -> np.dtype[Any]:
+    return operand.dtype if isinstance(operand, Between) else operand.array.dtype
+
+
+def _shape_of(operand: Operand) -> tuple[int, ...]:
+    """Of what there is of it at one step."""
+    if isinstance(operand, Rows):
+        return operand.array.shape[1:]
+    return operand.shape if isinstance(operand, Between) else operand.array.shape
 
 
 def _may_overwrite(function: Function) -> bool:

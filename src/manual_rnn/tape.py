@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,13 +28,26 @@ class Tape:
         self._previous: dict[str, Array] = {}
         self._shifted: dict[str, Array] = {}
         self._room: dict[str, Array] = {} if over is None else over._room
+        self._one_of_several = over is not None
+        self._kept: dict[str, tuple[Any, Any]] = {} if over is None else over._kept
 
     def room(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
         """An array to write to; memory that is used again costs far less than memory that the system has to clear."""
         found = self._room.get(name)
         if found is None or found.shape != shape or found.dtype != dtype:
             found = self._room[name] = np.empty(shape, dtype)
+            self._kept.clear()
         return found
+
+    def keep(self, name: str, key: Any, value: Any) -> None:
+        """Keeps what was made for the arrays of this tape, where it is one of several passes over the same memory."""
+        if self._one_of_several:
+            self._kept[name] = key, value
+
+    def kept(self, name: str, key: Any) -> Any:
+        """What was kept under this name and key; None where there is nothing, or an array has been made since."""
+        found_key, value = self._kept.get(name, (None, None))
+        return value if found_key == key else None
 
     def reserve_state(
         self, name: str, initial: Array, dtype: npt.DTypeLike, *, reverse: bool = False, fresh: Array | None = None
