@@ -35,7 +35,7 @@ def diagnose(
     report = tally.report()
     if tally.smallest_failure is None:
         return []
-    sentences = _what_is_wrong(report) + _which_mistakes(Network.of(model), oracle, report, manual, tally.loss)
+    sentences = _what_is_wrong(report) + _which_mistakes(model, oracle, report, manual, tally.loss)
     if all(equation.local_agree for equation in report.equations if not equation.name.startswith("grad_")):
         case = build(model, tally.smallest_failure)
         if sum(array.size for array in case.params.values()) <= WITNESSED:
@@ -81,10 +81,13 @@ def _what_is_wrong(report: Report) -> list[str]:
     return sentences
 
 
-def _which_mistakes(network: Network, oracle: Oracle, report: Report, manual: Manual, loss: str) -> list[str]:
+def _which_mistakes(
+    model: Cell | Network, oracle: Oracle, report: Report, manual: Manual, loss: str
+) -> list[str]:
+    network = Network.of(model)
     wrong = [equation for equation in report.equations if not equation.local_agree]
     places = {equation.name: cell for equation in wrong if (cell := cell_of(network, equation.name))}
-    observed = observe(network, oracle, manual=manual, loss=loss) if places else {}
+    observed = observe(model, oracle, manual=manual, loss=loss) if places else {}
     found: dict[str, list[Cell]] = {}
     unexplained: list[str] = []
     for equation in wrong:
@@ -93,7 +96,7 @@ def _which_mistakes(network: Network, oracle: Oracle, report: Report, manual: Ma
         seen = observed[equation.name]
         if not shows(seen) and equation.worst:  # an overflow, say: ordinary cases do not have it
             family = equation.worst.spec.family
-            seen = observe(network, oracle, manual=manual, family=family, loss=loss)[equation.name]
+            seen = observe(model, oracle, manual=manual, family=family, loss=loss)[equation.name]
         formula = explain(cell.alone(), own_equation(cell, equation.name), seen)
         if formula:
             found.setdefault(formula.sentence, []).append(cell)
