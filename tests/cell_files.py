@@ -2,8 +2,8 @@
 
 from manual_rnn.cli.app import main
 
-FEW = ["--examples", "20"]
-"""Two or three cases of each family."""
+FEW = ["--examples", "10"]
+"""A case of each family."""
 HEAD = """
 import dataclasses
 import numpy as np

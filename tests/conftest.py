@@ -1,4 +1,9 @@
-"""For the whole suite: Hypothesis profiles, JAX's compilation cache, which turns minutes into seconds, a fixture."""
+"""For the whole suite: Hypothesis profiles, JAX's compilation cache, which turns minutes into seconds, a fixture.
+
+``pytest --hypothesis-profile=thorough`` draws some 170 times as many examples, and runs what is marked
+``thorough`` as well: the product with all cells where in every run one of each kind stands for it (thorough.py).
+``pytest -m thorough`` runs that part alone, with the usual number of examples.
+"""
 
 import os
 
@@ -8,12 +13,22 @@ from hypothesis import HealthCheck, settings
 from manual_rnn.cli.caches import use_compilation_cache
 
 COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
-settings.register_profile("dev", max_examples=30, **COMMON)
-settings.register_profile("ci", max_examples=30, derandomize=True, database=None, print_blob=True, **COMMON)
+settings.register_profile("dev", max_examples=12, **COMMON)
+settings.register_profile("ci", max_examples=12, derandomize=True, database=None, print_blob=True, **COMMON)
 settings.register_profile("thorough", max_examples=2000, **COMMON)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 use_compilation_cache()
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leaves what is marked thorough to the thorough run; what is named by its mark or by itself runs in any."""
+    named = "thorough" in config.getoption("markexpr") or any("::" in argument for argument in config.args)
+    if named or config.getoption("--hypothesis-profile") == "thorough":
+        return
+    left = [item for item in items if item.get_closest_marker("thorough")]
+    config.hook.pytest_deselected(items=left)
+    items[:] = [item for item in items if item not in set(left)]
 
 
 @pytest.fixture

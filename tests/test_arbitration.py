@@ -20,7 +20,7 @@ from oracle_cases import NAMES, autodiff_gradients, chaotic, draw, manual_gradie
 RNN = cells.get("rnn")
 SEED, PERCENT = st.integers(0, 2**32 - 1), st.integers(0, 100)
 ORDINARY = st.builds(lambda seed, severity: draw(RNN, seed=seed, severity=severity), SEED, PERCENT)
-FEW = settings(deadline=None, max_examples=8)
+FEW = settings(deadline=None, max_examples=4)
 RECURRENT = ("U", "W", "b", "h0", "x")
 
 

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bptt_cases import (
-    CELLS,
     RNN,
     SHAPES,
     any_cell,
@@ -21,6 +20,7 @@ from bptt_cases import (
     nodes_of_steps,
     one_hot,
     run,
+    smooth_cell,
     with_tokens,
 )
 from manual_rnn import cells, initialise, loss_and_gradients
@@ -155,7 +155,7 @@ def test_one_class_alone_costs_nothing_and_teaches_nothing():
 # Derivatives
 
 
-@pytest.mark.parametrize("cell", [cell for cell in CELLS if not cell.kinks], ids=lambda cell: cell.name)
+@smooth_cell
 @pytest.mark.parametrize("dtype", [np.float64, np.longdouble])
 @given(data=st.data())
 def test_the_gradient_is_the_complex_step_of_the_loss_along_any_direction(cell, dtype, data):

@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bptt_cases import (
-    CELLS,
     GENTLE,
     RNN,
     SHAPES,
@@ -18,6 +17,7 @@ from bptt_cases import (
     largest_flow,
     nodes_of_steps,
     run,
+    smooth_cell,
 )
 from manual_rnn import initialise, loss_and_gradients
 from manual_rnn.network import zero_state
@@ -58,7 +58,7 @@ def test_the_gradient_of_the_first_window_continues_with_that_of_the_second_ones
     assert_close(joined, whole.node_gradients["h"][cut - 1], 1e5, scale=scale)
 
 
-@pytest.mark.parametrize("cell", [cell for cell in CELLS if not cell.kinks], ids=lambda cell: cell.name)
+@smooth_cell
 @given(data=st.data(), cut=st.integers(1, 6))
 def test_what_every_state_carries_over_the_cut_is_what_its_gradient_there_says(cell, data, cut):
     """Along any direction in the initial states: the first window's own loss, and the second's by way of each state."""

@@ -15,6 +15,7 @@ from manual_rnn.cell import Derived, Nodes
 from manual_rnn.testing import Layout, StepTarget, WrongBackward, check_step, check_step_target, complex_step
 from reference import autodiff, autodiff_of
 from strangers import lstm_step_backward, lstm_step_forward, rnn_step_backward, rnn_step_forward
+from thorough import of_each_kind
 
 CS231N = Layout(transposed=True, names={"Wx": "U", "Wh": "W", "prev_h": "h0"})
 WIDE = "4 n_hidden"
@@ -339,7 +340,9 @@ def test_a_step_target_is_the_same_check():
     assert str(check_step_target(step, seed=3)) == str(check(seed=3))
 
 
-@pytest.mark.parametrize("name", [name for name in cells.names() if [m.node for m in cells.get(name).maps] == ["a"]])
+@pytest.mark.parametrize(
+    "name", of_each_kind(name for name in cells.names() if [m.node for m in cells.get(name).maps] == ["a"])
+)
 def test_every_built_in_cell_of_one_map_can_be_the_truth(name):
     """A W that is made of A or of Y, too: the step takes what it is made of."""
     cell = cells.get(name)

@@ -41,7 +41,7 @@ FILES = {
     "exception": (instead("1 / 0"), "ZeroDivisionError: division by zero at T="),
     "exits": (instead("raise SystemExit(0)"), "called sys.exit()"),
     "hang": (instead("while True: pass"), "came to no end within 3 s, at line 11 of hang.py, in backward"),
-    "hang_at_load": ("while True: pass", "came to no end within 3 s, at line 1 of hang_at_load.py"),
+    "hang_at_load": ("import time; time.sleep(999)", "came to no end within 3 s, at line 1 of hang_at_load.py"),
     "leaves": (instead("import os; os._exit(3)"), "ended its own process with exit code 3"),
     "nameless": ("x = 1\n", "has no 'cell'"),
     "no_cell": ("cell = 3\n", "expected a manual_rnn.Cell"),

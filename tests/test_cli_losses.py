@@ -9,6 +9,7 @@ from manual_rnn.cli.app import main
 from manual_rnn.cli.kept_answers import digest
 from manual_rnn.testing import Sizes, Spec
 from manual_rnn.testing.families import build
+from thorough import only_thorough
 
 OWN = """
 from manual_rnn import cells
@@ -69,7 +70,7 @@ def test_kept_answers_are_of_one_loss():
     assert digest(problem) != digest(problem | {"loss": "bernoulli"})
 
 
-@pytest.mark.parametrize("loss", ["bernoulli", "squared"])
+@pytest.mark.parametrize("loss", ["bernoulli", *only_thorough("squared")])
 def test_a_wrong_cell_is_diagnosed_with_the_loss(capsys, file, loss):
     wrong = file("""
 from dataclasses import replace

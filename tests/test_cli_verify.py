@@ -29,7 +29,7 @@ def of_rnn():
     """(exit code, stdout, stderr) of one run that several tests look at."""
     stdout, stderr = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
-        code = main(["verify", "rnn", "--json", *FEW])
+        code = main(["verify", "rnn", "--json", "--examples", "20"])
     return code, stdout.getvalue(), stderr.getvalue()
 
 
@@ -84,7 +84,7 @@ def test_the_table_names_every_equation_with_its_number(capsys):
     for name, label in EQUATIONS.items():
         sizes = r"T=\d+ B=\d+ n_in=\d+ n_hidden=\d+ n_out=\d+"
         assert re.search(rf"^{label} +{name} +agrees +[\d.e+]+ .*{sizes}", stdout, re.M), name
-    assert "20 cases" in stdout
+    assert "10 cases" in stdout
     assert "All equations agree with jax.grad" in stdout
 
 
@@ -104,7 +104,7 @@ def test_several_targets_are_judged_in_their_order(capsys):
 
 def test_the_same_seed_judges_the_same_cases(capsys, of_rnn):
     def judged(seed):
-        return json.loads(told(capsys, "verify", "rnn", "--json", "--seed", seed, *FEW)[1])["targets"]
+        return json.loads(told(capsys, "verify", "rnn", "--json", "--seed", seed, "--examples", 20)[1])["targets"]
 
     assert judged(0) == json.loads(of_rnn[1])["targets"]
     assert judged(6) != judged(0)

@@ -230,8 +230,9 @@ def test_code_that_fails_on_every_case_ends_with_four_and_its_own_traceback(caps
     assert re.search(sentence, line)
     assert below in stderr
     assert "manual_rnn/" not in stderr
-    code, whole = document(capsys, name, "--time-limit", 2)
-    assert (code, whole["error"]["kind"]) == (4, "failed")
+    if what in ("raises", "crashes"):  # what the judge itself has met, and what is left of a process
+        code, whole = document(capsys, name, "--time-limit", 2)
+        assert (code, whole["error"]["kind"]) == (4, "failed")
 
 
 @pytest.mark.parametrize("line", ["1 / (arrays['x'].shape[1] != 7)", "while arrays['x'].shape[1] == 7: pass"])

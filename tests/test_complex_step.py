@@ -24,6 +24,7 @@ from oracle_cases import (
     well_conditioned,
 )
 from reference import autodiff
+from thorough import of_each_kind
 
 RNN, RELU = cells.get("rnn"), cells.get("rnn_relu")
 ANALYTIC = [name for name in cells.names() if not cells.get(name).kinks]
@@ -36,7 +37,7 @@ def assert_agree(estimates, truth, relative):
         assert norm(estimate.value - truth[name]) <= relative * norm(truth[name]), name
 
 
-@pytest.mark.parametrize("name", ANALYTIC)
+@pytest.mark.parametrize("name", of_each_kind(ANALYTIC))
 def test_agrees_with_autodiff_on_well_conditioned_cases(name):
     @settings(deadline=None, max_examples=12 if len(cells.get(name).maps) == 1 else 4)
     @given(well_conditioned(name))

@@ -18,6 +18,7 @@ from oracle_cases import (
     well_conditioned,
 )
 from reference.forward_mode import forward_mode
+from thorough import of_each_kind
 
 RNN = cells.get("rnn")
 
@@ -28,7 +29,7 @@ def directions(case, n=4, seed=0):
     return [{name: rng.standard_normal(array.shape) for name, array in arrays.items()} for _ in range(n)]
 
 
-@pytest.mark.parametrize("name", cells.names())
+@pytest.mark.parametrize("name", of_each_kind())
 def test_agrees_with_the_gradient_along_random_directions(name):
     @settings(deadline=None, max_examples=10)
     @given(well_conditioned(name).filter(lambda case: case.spec.sizes == USUAL))

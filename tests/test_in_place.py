@@ -11,6 +11,7 @@ from manual_rnn.gates import gates
 from manual_rnn.gradients import forward_and_backward
 from manual_rnn.tape import Tape
 from other_forms import RIGHT_FORMS, with_forward
+from thorough import cells_of_each_kind
 
 SIZES = {"rows": (6, 5, 7, 40), "smallest": (1, 1, 2, 1), "one row": (7, 1, 3, 24)}
 any_cell = pytest.mark.parametrize("cell", [cells.get(name) for name in cells.names()], ids=lambda cell: cell.name)
@@ -185,7 +186,7 @@ def test_a_lean_pass_keeps_less():
     assert set(whole.node_gradients) - set(lean.node_gradients) == {"i", "f", "g", "cell.o", "cell.c", "s", "h"}
 
 
-@any_cell
+@pytest.mark.parametrize("cell", cells_of_each_kind())
 def test_no_array_of_a_states_size_is_allocated_while_time_runs(cell, monkeypatch):
     """What NumPy takes is its own: a buffer of np.getbufsize() elements for an operand whose rows are apart."""
     T, B, n, H = 3, 64, 5, 512

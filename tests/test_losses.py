@@ -16,6 +16,7 @@ from manual_rnn.testing.families import FAMILIES, build, families_for
 from reference import autodiff
 from reference.forward_mode import forward_mode
 from reference.second_order import hessian_vector
+from thorough import of_each_kind
 
 RNN = cells.get("rnn")
 NEW = ("bernoulli", "squared")
@@ -43,7 +44,7 @@ def test_each_loss_has_its_partner_and_its_side_of_the_judge():
 
 
 @pytest.mark.parametrize("loss", NEW)
-@pytest.mark.parametrize("name", cells.names())
+@pytest.mark.parametrize("name", of_each_kind())
 def test_every_equation_of_every_cell_agrees_in_every_family(name, loss):
     cell = cells.get(name)
     report = judge(cell, autodiff(name, readout_of=cell.states[0]), specs_of(cell, loss)).report()

@@ -13,6 +13,7 @@ from manual_rnn.testing.families import FAMILIES, build, families_for
 from manual_rnn.testing.scales import natural_scales, previous_states
 from oracle_cases import USUAL
 from reference import autodiff
+from thorough import cells_of_each_kind
 
 RNN = cells.get("rnn")
 CELLS = [cells.get(name) for name in cells.names()]
@@ -109,7 +110,7 @@ def test_the_terms_are_those_of_the_longest_sum():
     assert (backward["a"].terms, backward["h0"].terms, backward["x"].terms) == (1, s.n_hidden, s.n_hidden)
 
 
-@pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.name)
+@pytest.mark.parametrize("cell", cells_of_each_kind())
 @given(data=st.data())
 def test_no_scale_is_smaller_than_the_number_itself(cell, data):
     family = data.draw(st.sampled_from(families_for(cell)))

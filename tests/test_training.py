@@ -12,6 +12,7 @@ from manual_rnn.optimisers import SGD
 from manual_rnn.options import TrainingOptions
 from manual_rnn.text import Vocabulary, split
 from manual_rnn.windows import Windows
+from thorough import of_each_kind
 
 # After an "a" comes "b" or "c", in turn: who remembers only the last character loses ln 2 at every other step.
 TEXT = "abac" * 100
@@ -42,7 +43,7 @@ def test_it_learns_what_needs_memory(optimizer):
     assert metrics.val_bits_per_char == pytest.approx(metrics.val_nats / np.log(2))
 
 
-@pytest.mark.parametrize("cell", cells.names())
+@pytest.mark.parametrize("cell", of_each_kind())
 def test_every_cell_trains(cell):
     # What the antisymmetric network holds it adds to, a tenth at a step, and never forgets: it learns slowly here.
     slower = {"steps": 1000, "lr": 0.05} if cell == "antisymmetric_rnn" else {}

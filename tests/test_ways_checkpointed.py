@@ -13,6 +13,7 @@ from manual_rnn.tape import Tape
 from manual_rnn.testing.problem import Sizes
 from manual_rnn.ways import checkpointed
 from manual_rnn.ways.given import Given
+from thorough import only_thorough
 from way_cases import any_cell, arguments, draw, plain
 
 SIZES = Sizes(11, 2, 3, 4, 3)
@@ -153,7 +154,7 @@ def test_a_block_is_forgotten_as_soon_as_it_is_done():
     assert alive == [0, 0, 0]
 
 
-@pytest.mark.parametrize("name", ["rnn", "lstm_peephole", "gru"])
+@pytest.mark.parametrize("name", ["rnn", "lstm_peephole", *only_thorough("gru")])
 @pytest.mark.parametrize("schedule", [{}, {"block": 10, "snapshots": 5}, {"block": 25, "snapshots": 3}], ids=str)
 def test_peak_memory_is_that_of_the_kept_states_and_one_block(name, schedule):
     """A quarter over what the shapes say, for what is counted neither here nor there."""

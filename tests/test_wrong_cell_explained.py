@@ -33,8 +33,8 @@ def test_what_is_said_is_the_mistake_that_was_made(what, tmp_path):
     assert SAID[what] in found.sentence
 
 
-SHAPE = Sizes(7, 4, 3, 2, 2)
-SPECS = [Spec(family, SHAPE, "float64", 0, 80) for family in ("ordinary", "logits")]
+SHAPE = Sizes(5, 2, 3, 2, 2)
+SPECS = [Spec(family, SHAPE, "float64", 3, 80) for family in ("ordinary", "logits")]
 OF_TIME_AND_OVERFLOW = {
     "the input of the step before": "Your a has U x(t−1 mod τ) where the derivation has U x(t).",
     "h of another step": "Your ∇V is Σ_t ∇o(t) h(τ+1−t)ᵀ; the derivation has Σ_t ∇o(t) h(t)ᵀ.",

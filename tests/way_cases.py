@@ -8,8 +8,9 @@ import pytest
 from manual_rnn import cells, loss_and_gradients
 from manual_rnn.testing.families import build
 from manual_rnn.testing.problem import Sizes, Spec
+from thorough import of_each_kind
 
-any_cell = pytest.mark.parametrize("name", cells.names())
+any_cell = pytest.mark.parametrize("name", of_each_kind())
 SIZES = Sizes(9, 2, 3, 4, 3)
 
 
