@@ -90,8 +90,9 @@ def _forward(cell: Cell, maps: Maps, x: Array, before: Mapping[str, Array], tape
     program = Program(tuple(shape), rows.dtype)
     tapped: set[str] = set()
     kept = _read_on_the_way_back(cell, maps) if tape.lean else None
-    if kept is not None and not kept & set(maps.places) and affine.is_tokens(x):
-        # Nobody reads the maps later: the columns of U are gathered a step at a time, to one array that stays near.
+    of_one_step = kept is not None and affine.is_tokens(x)
+    if of_one_step:
+        # Hardly any map is read later: the columns of U are gathered a step at a time, to one array that stays near.
         a = np.empty((len(maps.places), 1, *shape), program.dtype)
         walk = Walk(program, a)
         walk.hand("outside", {"x": x})
@@ -120,6 +121,9 @@ def _forward(cell: Cell, maps: Maps, x: Array, before: Mapping[str, Array], tape
         if name in maps.places:
             rows = a[maps.places[name]]
             program.values[symbol] = Rows(rows)
+            if of_one_step and kept is not None and name in kept:
+                rows = tape.room(name, (T, *shape), program.dtype)
+                program.call(np.positive, program.values[symbol], out=Rows(rows))
         elif name in together and together[name][0] == value.expression:
             rows = together[name][1]
             program.values[symbol] = Rows(rows)
