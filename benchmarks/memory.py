@@ -11,6 +11,7 @@ import json
 import tracemalloc
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -47,6 +48,30 @@ def measured(cell: str, T: int, *, every_node: bool) -> int:
     return peak
 
 
+def section(results: dict[str, Any]) -> list[str]:
+    """The lines of the page on speed that say what a pass takes."""
+    shape, rows = results["shape"], results["rows"]
+    lines = [
+        "",
+        "## Memory",
+        "",
+        "Made by `python benchmarks/memory.py`. What NumPy allocates at the peak of one pass of plain BPTT, in MiB,",
+        "and what a formula says: for each step B H (nodes + gradients + 1) numbers, the one for Vᵀ ∇o, and 3 B n for",
+        "o, ŷ and ∇o; then twice the parameters. In training only those nodes are kept that the way back reads, and of",
+        "the gradients those of the maps.",
+        "",
+        f"B = {shape['B']}, H = {shape['n_hidden']}, n = {shape['vocabulary']}, float32; commit {results['commit']}.",
+        "",
+        "| cell | T | in training | formula | every node | formula |",
+        "|---|---|---|---|---|---|",
+    ]
+    for cell, T in dict.fromkeys((row["cell"], row["T"]) for row in rows):
+        of = {row["every_node"]: row for row in rows if (row["cell"], row["T"]) == (cell, T)}
+        sizes = [f"{of[kind][what] / 2**20:.1f}" for kind in (False, True) for what in ("peak", "formula")]
+        lines.append(f"| {cell} | {T:,} | {' | '.join(sizes)} |")
+    return lines
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--lengths", type=int, nargs="+", default=[100, 1000, 10_000])
@@ -61,6 +86,7 @@ def main() -> None:
                 row |= {"peak": measured(**row), "formula": formula(**row)}
                 rows.append(row)
                 print(f"{cell} T={T} every_node={every_node} {row['peak'] / row['formula']:.3f} of its formula")
+    told.results.parent.mkdir(exist_ok=True)
     shape = {"B": B, "n_hidden": H, "vocabulary": VOCABULARY}
     told.results.write_text(json.dumps({**provenance(), "shape": shape, "rows": rows}, indent=1) + "\n")
 

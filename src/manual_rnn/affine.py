@@ -36,7 +36,8 @@ def forward(W: Array, b: Array, x: Array) -> Array:
 
 def input_gradient(W: Array, grad_a: Array) -> Array:
     """∇x = Wᵀ ∇a for each row of grad_a (..., m); returns (..., n)."""
-    return grad_a @ W
+    grad_x = grad_a.reshape(-1, grad_a.shape[-1]) @ W
+    return grad_x.reshape(*grad_a.shape[:-1], W.shape[1])
 
 
 def weight_gradient(grad_a: Array, x: Array, n: int) -> Array:

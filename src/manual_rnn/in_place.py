@@ -271,7 +271,7 @@ def _read_on_the_way_back(cell: Cell, maps: Maps) -> set[str]:
 
 
 def _gather(table: Array, ids: Array, out: Array) -> None:
-    np.take(table, ids, axis=1, out=out, mode="clip")  # any other mode makes an array in between
+    table.take(ids, axis=1, out=out, mode="clip")  # any other mode makes an array in between
 
 
 def _of_maps(maps: Array) -> Rows:
