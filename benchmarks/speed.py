@@ -21,6 +21,7 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
+import memory
 from engines.page import NAMES, clock, page_of, ratio
 from manual_rnn.provenance import provenance
 
@@ -55,7 +56,10 @@ def main() -> None:
         told.results.parent.mkdir(parents=True, exist_ok=True)
         write(told, run_all(told))
     if told.page:
-        told.page.write_text(page_of(json.loads(told.results.read_text(encoding="utf-8"))), encoding="utf-8")
+        lines = page_of(json.loads(told.results.read_text(encoding="utf-8")))
+        if memory.RESULTS.is_file():
+            lines += memory.section(json.loads(memory.RESULTS.read_text(encoding="utf-8")))
+        told.page.write_text("\n".join(lines) + "\n", encoding="utf-8")
         print(f"Wrote {told.page}.", file=sys.stderr)
 
 

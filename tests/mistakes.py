@@ -24,10 +24,10 @@ MISTAKES = [
     Mistake("softmax unshifted", "losses/softmax", "o - o.max(axis=-1, keepdims=True)", "o.copy()",
             ("loss", "grad_o")),
     # (B1)–(B3)
-    Mistake("weights forgotten at the target", "losses/softmax", "y] -= weights", "y] -= 1", ("grad_o",)),
+    Mistake("weights forgotten at the target", "losses/softmax", "] -= weights.ravel()", "] -= 1", ("grad_o",)),
     Mistake("softmax over the batch", "losses/softmax", "np.divide(exponentials, total, out=exponentials)",
             "exponentials / total.sum(1, keepdims=True)", ("grad_o",)),
-    Mistake("the one-hot target left out", "losses/softmax", "y] -= weights", "y] -= 0", ("grad_o",)),
+    Mistake("the one-hot target left out", "losses/softmax", "] -= weights.ravel()", "] -= 0", ("grad_o",)),
     Mistake("mean over the batch for sum", "readout", "affine.bias_gradient(grad_o)",
             "affine.bias_gradient(grad_o) / grad_o.shape[1]", ("grad_c",)),
     Mistake("only the last step", "readout", "affine.bias_gradient(grad_o)", "grad_o[-1].sum(axis=0)", ("grad_c",)),

@@ -26,6 +26,7 @@ def ratio(row, name, kind):
 
 
 def page_of(results):
+    """The page's lines."""
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
     lines = [
         "# Speed",
@@ -59,7 +60,7 @@ def page_of(results):
         lines += ["|---" * (3 + len(NAMES)) + "|"]
         lines += [_line(row, kind) for row in rows]
         lines += _means([row for row in rows if row["shape"][1] >= 16], kind)
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def _means(rows, kind):

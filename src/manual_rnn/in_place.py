@@ -105,8 +105,9 @@ def _forward(
     program = Program(tuple(shape), rows.dtype)
     tapped: set[str] = set()
     kept = _read_on_the_way_back(cell, maps) if tape.lean else None
-    if kept is not None and not kept & set(maps.places) and affine.is_tokens(x):
-        # Nobody reads the maps later: the columns of U are gathered a step at a time, to one array that stays near.
+    of_one_step = kept is not None and affine.is_tokens(x)
+    if of_one_step:
+        # Hardly any map is read later: the columns of U are gathered a step at a time, to one array that stays near.
         a = np.empty((len(maps.places), 1, *shape), program.dtype)
         walk = Walk(program, a)
         walk.hand("outside", {"x": x})
@@ -135,6 +136,9 @@ def _forward(
         if name in maps.places:
             rows = a[maps.places[name]]
             program.values[symbol] = Rows(rows)
+            if of_one_step and kept is not None and name in kept:
+                rows = tape.room(name, (T, *shape), program.dtype)
+                program.call(np.positive, program.values[symbol], out=Rows(rows))
         elif name in together and together[name][0] == value.expression:
             rows = together[name][1]
             program.values[symbol] = Rows(rows)
@@ -306,7 +310,7 @@ def _read_on_the_way_back(cell: Cell, maps: Maps) -> set[str]:
 
 
 def _gather(table: Array, ids: Array, out: Array) -> None:
-    np.take(table, ids, axis=1, out=out, mode="clip")  # any other mode makes an array in between
+    table.take(ids, axis=1, out=out, mode="clip")  # any other mode makes an array in between
 
 
 def _go_on(left: Array, where: Array, out: Array) -> None:

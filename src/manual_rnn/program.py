@@ -81,7 +81,20 @@ class Program:
                 raise Unreadable(f"{expression} is not there yet, or decides the dtype")
             self.values[expression] = found
         found = self.values[expression]
-        return found if out is None or found is out else self.call(np.positive, found, out=out)
+        if out is None or found is out:
+            return found
+        if isinstance(found, Between) and (found.shape, found.dtype) == (_shape_of(out), _dtype_of(out)):
+            self._move(found, out)
+            return out
+        return self.call(np.positive, found, out=out)
+
+    def _move(self, old: Between, new: Operand) -> None:
+        """What went to a buffer goes to a place of its own, which nothing reads before."""
+        self._calls = [
+            (function, tuple(new if o is old else o for o in operands), new if out is old else out)
+            for function, operands, out in self._calls
+        ]
+        self.values = {expression: new if v is old else v for expression, v in self.values.items()}
 
     def steps(self, times: Sequence[int]) -> list[Step]:
         """By call, its function and what to hand it at each of the times: first the operands, then the output.

@@ -32,8 +32,8 @@ def forward(o: Array, y: Array, weights: Array) -> tuple[Array, Array]:
 def backward(y_hat: Array, y: Array, weights: Array) -> Array:
     """∇o (T, B, n_out), the gradient of the weighted loss with respect to the logits."""
     grad_o = weights[..., None] * y_hat
-    steps, rows = np.ogrid[: y.shape[0], : y.shape[1]]
-    grad_o[steps, rows, y] -= weights  # (B1) the one of 1_{y(t)}: all other classes keep w ŷ
+    rows, of_target = grad_o.reshape(-1, grad_o.shape[-1]), y.ravel()
+    rows[np.arange(len(rows)), of_target] -= weights.ravel()  # (B1) the one of 1_{y(t)}: all other classes keep w ŷ
     return grad_o
 
 
