@@ -118,3 +118,11 @@ def test_without_boundaries_a_learned_state_has_no_part_in_it():
     ((_, grads),) = autodiff("rnn", learned_initial=True)([case.for_oracle()])
     assert not grads["initial_h"].any()
     assert grads["h0"].any()
+
+
+def test_what_cannot_be_is_said():
+    with pytest.raises(ValueError, match=r"layers is 0; expected at least 1\."):
+        autodiff("rnn", layers=0)
+    problem = drawn("rnn", bidirectional=True).for_oracle() | {"upstream": np.ones((5, 3, 3))}
+    with pytest.raises(ValueError, match="here both directions show a state"):
+        autodiff("rnn", bidirectional=True)([problem])

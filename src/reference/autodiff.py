@@ -62,6 +62,8 @@ class Autodiff:
         dtype = np.asarray(problems[0]["x"]).dtype
         if dtype not in (np.float32, np.float64):
             raise ValueError(f"The arrays are {dtype}; the reference has float32 and float64.")
+        if "upstream" in problems[0] and len(self.network.layers[-1]) > 1:
+            raise ValueError("upstream is for what one cell shows at each step; here both directions show a state.")
         loss, problems = loss_in(problems[0]), [arrays_of(problem) for problem in problems]
         size = 1 if len(problems) == 1 else CASES_A_CALL
         answers: list[Answer] = []
@@ -93,7 +95,8 @@ def autodiff(
     Float64 is switched on for the length of a call only; the process's JAX configuration stays as it is.
 
     Raises:
-        ValueError: no step has this name; when called, an array is of a dtype that JAX does not have (longdouble).
+        ValueError: no step has this name, or there is no layer; when called, an array is of a dtype that JAX does not
+            have (longdouble), or an upstream gradient is given to both directions of a layer.
     """
     name = cell if isinstance(cell, str) else getattr(cell, "__name__", "a step of your own")
     network = stack(

@@ -53,6 +53,8 @@ class Network:
 
 def stack(step: Step, shows: str, *, layers: int, bidirectional: bool, learned_initial: bool) -> Network:
     """Layers of one step; a single one in one direction has the step's own names."""
+    if layers < 1:
+        raise ValueError(f"layers is {layers}; expected at least 1.")
     if layers == 1 and not bidirectional:
         return Network(((Placed(step, shows),),), learned_initial)
     numbers = range(1, layers + 1)
