@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from manual_rnn import cells, initialise, loss_and_gradients
-from manual_rnn.cell import parameter_shapes
+from manual_rnn.network import parameter_shapes
 from manual_rnn.provenance import provenance
 
 RESULTS = Path(__file__).parent / "results" / "memory.json"

@@ -1,10 +1,12 @@
 """A whole pass that exposes only its results: the mistake is named, by replaying the derivation with it."""
 
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import strangers
 from cs231n import changed, check, cs231n
 from manual_rnn.testing import Layout, check_backward, complex_step
 from manual_rnn.testing.passes.explain_pass import NOTHING_FITS
@@ -92,6 +94,26 @@ def test_clipping_inside_the_loss_function_is_named():
 def test_the_mistake_is_named_behind_a_readout(right, wrong, words):
     assert right in UNCLIPPED
     assert words in min_char_rnn(UNCLIPPED.replace(right, wrong)).diagnosis[0]
+
+
+@pytest.mark.parametrize(("right", "wrong", "words"), [
+    ("reversed(range(T))", "reversed(range(1, T))", "The loop on the way back leaves out the first step."),
+    ("reversed(range(T))", "range(T)", "The loop on the way back goes forward in time"),
+    ("f * (1 - f)", "(1 - f)**2", "your ∇a_f has (1 − f(t))² where the derivation has f(t) ∘ (1 − f(t))"),
+    ("1 - g**2", "(1 - g)**2", "your ∇a_g has (1 − g(t))² where the derivation has (1 − g(t)²)"),
+    ("db + da.sum(axis=0)", "db + da[0]", "∇b of every gate: only the first sequence of the batch is in the sum."),
+])  # fmt: skip
+def test_the_mistake_is_named_in_an_lstm(right, wrong, words):
+    module, text = types.ModuleType("changed"), Path(strangers.__file__).read_text(encoding="utf-8")
+    assert right in text
+    exec(text.replace(right, wrong), vars(module))
+
+    def backward(*, dh, **arrays):
+        return dict(zip(("x", "h0", "c0", "Wx", "Wh", "b"), module.lstm_backward(dh, **arrays), strict=True))
+
+    layout = Layout(axes="BT", transposed=True, gates="ifog", names={"Wx": "U", "Wh": "W"})
+    report = check(backward, against=autodiff("lstm"), layout=layout, regimes=["ordinary"])
+    assert words in report.diagnosis[0]
 
 
 def test_where_nothing_fits_that_is_said():

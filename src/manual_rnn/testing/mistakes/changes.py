@@ -27,9 +27,9 @@ def sum_over_time(outer: Outer) -> Change:
     return lambda known, value, t: np.asarray(outer.value(known))
 
 
-def of_the_first_sequence(outer: Outer) -> Change:
-    """A sum over time of the first sequence of the batch alone."""
-    return lambda known, value, t: np.asarray(outer.by_step(known, slice(0, 1)).sum(axis=0))
+def of_one_sequence(outer: Outer, of: slice = slice(0, 1)) -> Change:
+    """A sum over time of one sequence of the batch alone, the first by default."""
+    return lambda known, value, t: np.asarray(outer.by_step(known, of).sum(axis=0))
 
 
 def without_the_first_step(outer: Outer) -> Change:

@@ -23,7 +23,7 @@ from manual_rnn.testing.mistakes.changes import (
     in_single,
     last_step_twice,
     of_another_batch,
-    of_the_first_sequence,
+    of_one_sequence,
     sum_over_time,
     times,
     without_the_first_step,
@@ -163,7 +163,7 @@ def _of_map(cell: Cell, m: Affine) -> Iterator[Exhibit]:
         around = {equation: sum_over_time(Outer(a, replace(h, offset=-1, wraps=True), diagonal=term.diagonal))}
         yield Exhibit(Mistake(f"the index −1 in ∇{term.weight} is the last step", around), "Swift Neuron #181")
     if m.b:
-        alone = {f"grad_{m.b}": of_the_first_sequence(Outer(a, Quantity("1")))}
+        alone = {f"grad_{m.b}": of_one_sequence(Outer(a, Quantity("1")))}
         yield Exhibit(Mistake(f"∇{m.b} of the first sequence alone: db[0] of what is not summed", alone), COMMON)
     if m.b:
         lost = {f"grad_{m.b}": times(lambda known: 0.0)}

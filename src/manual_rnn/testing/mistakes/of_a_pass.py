@@ -10,6 +10,7 @@ import numpy as np
 from manual_rnn.cell import Array, Cell
 from manual_rnn.expression import Symbol
 from manual_rnn.testing import losses
+from manual_rnn.testing.mistakes.changes import of_one_sequence
 from manual_rnn.testing.mistakes.equations import initial, own, stepwise, summed
 from manual_rnn.testing.mistakes.factors import NAMED, constant
 from manual_rnn.testing.mistakes.formula import IN_TIME, Formula, Observed, StepFactor, symbol
@@ -18,7 +19,7 @@ from manual_rnn.testing.mistakes.own import formulas_of_own, polynomial
 from manual_rnn.testing.mistakes.planting import Mistake, as_change
 from manual_rnn.testing.mistakes.replay import Replay
 from manual_rnn.testing.mistakes.steps import formulas_of_steps
-from manual_rnn.testing.mistakes.sums import formulas_of_sum
+from manual_rnn.testing.mistakes.sums import OF_ONE, formulas_of_sum
 from manual_rnn.testing.mistakes.terms import Given, Quantities, Quantity, Term
 
 
@@ -36,12 +37,24 @@ def mistakes(replay: Replay, ratios: Mapping[str, float], theirs: Mapping[str, A
         seen = [Observed(replay.known, theirs[name], replay.grads[name])]
         for f in formulas_of_sum(f"grad_{name}", summed(cell)[f"grad_{name}"], seen):
             yield Mistake(f.sentence, {f"grad_{name}": as_change(f)})
+    yield from _of_one_sequence(cell)
     yield from _simplest_first(_of_carry(replay), _of_own(replay))
     yield from _derivatives(cell)
     steps = {name: terms for name, terms in _stepwise(replay).items() if name not in _carried_states(cell)}
     for equation, terms in steps.items():
         for f in formulas_of_steps(equation, terms, _seen(replay, equation), rows=_rows):
             yield Mistake(f.sentence, {equation: as_change(f)})
+
+
+def _of_one_sequence(cell: Cell) -> Iterator[Mistake]:
+    """Sums over the batch that have one sequence in them, of all gates alike: one line of code may make them all."""
+    sums = summed(cell)
+    of_all = {"b": [m.b for m in cell.maps], "U": [m.U for m in cell.maps], "W": [m.W for m in cell.maps]}
+    for letter, names in of_all.items():
+        outers = {f"grad_{name}": sums[f"grad_{name}"] for name in names if name}
+        for which, of in OF_ONE.items() if len(outers) > 1 else ():
+            words = f"∇{letter} of every gate: only the {which} sequence of the batch is in the sum."
+            yield Mistake(words, {name: of_one_sequence(outer, of) for name, outer in outers.items()})
 
 
 def _same(array: Array, right: Array) -> bool:
