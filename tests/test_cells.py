@@ -177,16 +177,19 @@ def test_reset_before_and_after_differ_where_it_is_not():
 
 
 @given(data=st.data())
-def test_peepholes_of_zero_are_an_lstm_bit_for_bit(data):
+def test_peepholes_of_zero_are_an_lstm(data):
+    """But for the order of a sum: with one sequence, what goes back through all gates is one product, or two."""
     seeing, plain = cells.get("lstm_peephole"), cells.get("lstm")
     case = data.draw(cases(plain, families=["ordinary", "saturated", "smallest"]))
     blind = {f"p_{k}": np.zeros(case.spec.sizes.n_hidden, case.dtype) for k in "ifo"}
     one, two = run(plain, case), run(seeing, case, params={**case.params, **blind})
-    assert one.loss == two.loss
+    eps = np.finfo(case.dtype).eps
+    assert two.loss == pytest.approx(one.loss, rel=100 * eps)
     for part in ("tape", "node_gradients", "gradients"):
         for name in getattr(one, part):
             mine, theirs = (getattr(result, part)[name] for result in (two, one))
-            np.testing.assert_array_equal(mine, theirs, err_msg=name, strict=True)
+            few = 100 * eps * np.abs(theirs).max(initial=0)
+            np.testing.assert_allclose(mine, theirs, rtol=0, atol=few, err_msg=name, strict=True)
     assert set(two.gradients) - set(one.gradients) == set(blind)
 
 

@@ -13,7 +13,7 @@ from manual_rnn.tape import Tape
 from other_forms import RIGHT_FORMS, with_forward
 from thorough import cells_of_each_kind
 
-SIZES = {"rows": (6, 5, 7, 40), "smallest": (1, 1, 2, 1), "one row": (7, 1, 3, 24)}
+SIZES = {"rows": (6, 5, 7, 40), "in blocks": (4, 3, 5, 96), "smallest": (1, 1, 2, 1), "one row": (7, 1, 3, 24)}
 any_cell = pytest.mark.parametrize("cell", [cells.get(name) for name in cells.names()], ids=lambda cell: cell.name)
 
 

@@ -9,58 +9,20 @@ program on the arrays that are new.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 import numpy as np
 
 from manual_rnn import affine
 from manual_rnn.anew import Anew
-from manual_rnn.blocks import columns, end_to_end
 from manual_rnn.cell import Array, Cell, Nodes, Tap
 from manual_rnn.expression import Expression, Symbol, Traced, Unreadable, backward_equations, symbols
-from manual_rnn.gates import Alike, gates, renamed
+from manual_rnn.gates import gates
 from manual_rnn.maps import Maps, Product
 from manual_rnn.program import Operand, Program, Rows, Same, run
 from manual_rnn.tape import Tape
-
-
-@dataclass(eq=False)
-class Walk:
-    """The program of a step, and where to put what another pass over the same memory brings."""
-
-    program: Program
-    maps: Array
-    """The cell's maps, or their gradients, (k, T, B, n_hidden); only one step of them where nobody reads them later."""
-    recorded: dict[str, Array] = field(default_factory=dict)
-    """By node, what the program writes to the tape."""
-    handed: dict[Symbol, Rows] = field(default_factory=dict)
-    """What the step is handed."""
-    weights: list[tuple[Same, Callable[[Maps], Array]]] = field(default_factory=list)
-    """What is made of the parameters, and how."""
-
-    def hand(self, kind: str, arrays: Mapping[str, Array]) -> Nodes:
-        """Nodes to run the cell's code on, which stand for these arrays."""
-        nodes = Nodes()
-        for name, rows in arrays.items():
-            symbol = Symbol(kind, name)
-            setattr(nodes, name, Traced(symbol))
-            self.program.values[symbol] = self.handed[symbol] = Rows(rows)
-        return nodes
-
-    def weight(self, maps: Maps, of: Callable[[Maps], Array]) -> Same:
-        """An operand that is made of the parameters."""
-        operand = Same(of(maps))
-        self.weights.append((operand, of))
-        return operand
-
-    def again(self, maps: Maps, **handed: Mapping[str, Array]) -> None:
-        """Puts the arrays of another pass in their places."""
-        for operand, of in self.weights:
-            operand.array = of(maps)
-        for symbol, rows in self.handed.items():
-            rows.array = handed[symbol.kind][symbol.name]
+from manual_rnn.walk import Walk, WalkBack, at_once, each_step, gather, times, times_back
 
 
 def unroll(
@@ -112,7 +74,7 @@ def _forward(
         walk = Walk(program, a)
         walk.hand("outside", {"x": x})
         table = walk.weight(maps, lambda maps: maps.table(program.dtype))
-        program.call(_gather, table, walk.handed[Symbol("outside", "x")], out=_of_maps(a))
+        program.call(gather, table, walk.handed[Symbol("outside", "x")], out=each_step(a))
     else:
         a = maps.room(tape, f"{cell.prefix}maps", T, shape[0], program.dtype)
         walk = Walk(program, a)
@@ -120,8 +82,8 @@ def _forward(
     together: dict[str, tuple[Expression, Array]] = {}
 
     def add(product: Product, rows: Operand) -> None:
-        of_maps = _of_maps(a[product.maps])
-        program.call(np.add, of_maps, _product(walk, maps, product, rows), out=of_maps)
+        of_maps = each_step(a[product.maps])
+        program.call(np.add, of_maps, times(walk, maps, product, rows), out=of_maps)
 
     def evaluate(name: str) -> None:
         setattr(node, name, tap(name, Traced(Symbol("map", name))))
@@ -132,7 +94,7 @@ def _forward(
         symbol = Symbol("made", name)
         alike = next((alike for alike in gates(cell) if name in dict(alike)), ())
         if alike and name not in together and (kept is None or kept >= {gate for gate, _ in alike}):
-            together.update(_at_once(cell, program, maps, a, value.expression, alike, tape))
+            together.update(at_once(cell, program, maps, a, value.expression, alike, tape))
         if name in maps.places:
             rows = a[maps.places[name]]
             program.values[symbol] = Rows(rows)
@@ -222,14 +184,6 @@ def go_back(
     return walk.maps, carried, {name: total.copy() for name, total in walk.fresh.items()}
 
 
-@dataclass(eq=False)
-class WalkBack(Walk):
-    carried: dict[str, Array] = field(default_factory=dict)
-    """By state, what goes back to it from a step and from the one after it, (2, B, n_hidden), in turn."""
-    fresh: dict[str, Array] = field(default_factory=dict)
-    """By state, what goes back to the state that steps which start anew start from, (B, n_hidden)."""
-
-
 def _backward(
     cell: Cell,
     maps: Maps,
@@ -269,7 +223,7 @@ def _backward(
             program.values[made] = program.value(value.expression, out=Rows(rows))
             walk.recorded[name] = rows
         for product in (p for p in maps.within if name in p.nodes):
-            of, arrived = product.term.of, _back(walk, maps, product)
+            of, arrived = product.term.of, times_back(walk, maps, product)
             if hasattr(grad, of):
                 arrived = program.call(np.add, program.value(getattr(grad, of).expression), arrived)
             setattr(grad, of, symbol(of, arrived))
@@ -309,10 +263,6 @@ def _read_on_the_way_back(cell: Cell, maps: Maps) -> set[str]:
     return nodes | {product.term.of for product in maps.within} | set(cell.states)
 
 
-def _gather(table: Array, ids: Array, out: Array) -> None:
-    table.take(ids, axis=1, out=out, mode="clip")  # any other mode makes an array in between
-
-
 def _go_on(left: Array, where: Array, out: Array) -> None:
     np.copyto(out, left, where=where)
 
@@ -321,63 +271,6 @@ def _hand_to(fresh: Array, starts: Array, out: Array) -> None:
     """What a step that starts anew hands back goes to the fresh state, and not to the step before."""
     np.add(fresh, out, out=fresh, where=starts)
     np.copyto(out, 0, where=starts)
-
-
-def _of_maps(maps: Array) -> Rows:
-    """Of maps (k, T, B, n), all of a step, (k, B, n)."""
-    return Rows(maps.swapaxes(0, 1))
-
-
-def _at_once(
-    cell: Cell, program: Program, maps: Maps, a: Array, of_first: Expression, alike: Alike, tape: Tape
-) -> Iterable[tuple[str, tuple[Expression, Array]]]:
-    """Computes gates in the calls of one; gives by gate what it is and where."""
-    first = maps.places[alike[0][1]]
-    every = Symbol("maps", alike[0][1])
-    program.values[every] = _of_maps(a[first : first + len(alike)])
-    names = " ".join(cell.full(gate) for gate, _ in alike)
-    room = tape.room(names, (len(alike), tape.T, *program.shape), program.dtype)
-    made = Symbol("made", alike[0][1])
-    program.value(renamed(of_first, made, every), out=_of_maps(room))
-    for (gate, of_map), rows in zip(alike, room, strict=True):
-        yield gate, (renamed(of_first, made, Symbol("made", of_map)), rows)
-
-
-def _product(walk: Walk, maps: Maps, product: Product, rows: Operand) -> Operand:
-    """W h of each map, to an array of its own."""
-    program, i = walk.program, maps.products.index(product)
-    B, n = program.shape
-    out = np.empty((len(product.weights), B, n), program.dtype)
-    if product.term.diagonal:
-        weight = walk.weight(maps, lambda maps: maps.products[i].weight)
-        return program.call(np.multiply, rows, weight, out=Same(out))
-    blocks = walk.weight(maps, lambda maps: maps.products[i].blocks(B, turned=True))
-    program.call(np.matmul, rows, blocks, out=Same(columns(end_to_end(out), blocks.array)))
-    return Same(out)
-
-
-def _back(walk: Walk, maps: Maps, product: Product, out: Rows | None = None) -> Operand:
-    """Σ Wᵀ ∇a."""
-    program, i = walk.program, maps.products.index(product)
-    grad_a = _of_maps(walk.maps[product.maps])
-    B, n = program.shape
-    if product.term.diagonal:
-        weight = walk.weight(maps, lambda maps: maps.products[i].weight[0])
-        return program.call(np.multiply, Rows(grad_a.array[:, 0]), weight, out=out)
-    blocks = walk.weight(maps, lambda maps: maps.products[i].blocks(B, turned=False))
-    rows = end_to_end(grad_a.array)[:, :, None]
-    if len(blocks.array) == 1:
-        out = out or Rows(np.empty((1, B, n), program.dtype))
-        program.call(np.matmul, Rows(rows), blocks, out=Rows(columns(out.array[:, None], blocks.array)))
-        return out
-    each = np.empty((len(blocks.array), B, n), program.dtype)
-    program.call(np.matmul, Rows(rows), blocks, out=Same(columns(each, blocks.array)))
-    total: Operand = Same(each[0])
-    others = [Same(rows) for rows in each[1:]]
-    for other in others:  # quicker than np.add.reduce
-        to = out if other is others[-1] else None
-        total = program.call(np.add, total, other, out=to)
-    return total
 
 
 def _hand_back(walk: WalkBack, maps: Maps, state: str, direct: Traced | None) -> None:
@@ -393,9 +286,9 @@ def _hand_back(walk: WalkBack, maps: Maps, state: str, direct: Traced | None) ->
     for product in products:
         to = out if product is products[-1] else None
         if total is None:
-            total = _back(walk, maps, product, to)
+            total = times_back(walk, maps, product, to)
         else:
-            total = program.call(np.add, total, _back(walk, maps, product), out=to)
+            total = program.call(np.add, total, times_back(walk, maps, product), out=to)
 
 
 def _one_dtype(arrays: Iterable[Array], maps: Maps) -> bool:
