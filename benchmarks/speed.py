@@ -94,22 +94,26 @@ def timed(one_pass, seconds: float) -> dict:
     return {"wall": statistics.median(walls), "processor": statistics.median(processor)}
 
 
+def on_cores(threads: int) -> None:
+    """As many cores as threads: XLA has a pool of as many threads as it sees cores, whatever its flags say."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+
+
 class Engine:
     """An engine in its process."""
 
     def __init__(self, name: str, threads: int) -> None:
         number = str(threads)
         settings = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), number)
-        settings["XLA_FLAGS"] = (
-            "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1" if threads == 1 else ""
-        )
         settings["JAX_PLATFORMS"] = "cpu"
         # For all alike: memory that is given back is kept for the next array, not returned to the system.
         settings |= {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40)}
         command = [sys.executable, __file__, "--engine", name]
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | settings
-        )
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | settings,
+            preexec_fn=lambda: on_cores(threads),
+        )  # fmt: skip
 
     def ask(self, what) -> dict:
         self.process.stdin.write(json.dumps(what) + "\n")
