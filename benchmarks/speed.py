@@ -18,8 +18,11 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+
+from threadpoolctl import threadpool_limits
 
 import memory
 from engines.page import NAMES, clock, page_of, ratio
@@ -50,7 +53,7 @@ def main() -> None:
     parser.add_argument("--engine", help=argparse.SUPPRESS)  # what a process of its own is started with
     told = parser.parse_args()
     if told.engine:
-        serve(told.engine)
+        serve(told.engine, *told.threads)
         return
     if not told.from_results:
         told.results.parent.mkdir(parents=True, exist_ok=True)
@@ -67,8 +70,9 @@ def write(told: argparse.Namespace, results: dict) -> None:
     told.results.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def serve(engine: str) -> None:
+def serve(engine: str, threads: int) -> None:
     """In a process of its own: for each line, a problem or a number of seconds, answers with a line."""
+    on_cores(threads)
     prepare = importlib.import_module(f"engines.{engine}").prepare
     one_pass = None
     for line in sys.stdin:
@@ -76,6 +80,7 @@ def serve(engine: str) -> None:
         if isinstance(told, list):
             one_pass = prepare(*told)
             first = one_pass() if one_pass else None
+            choose_threads(one_pass, threads)
             answer = {"runs": one_pass is not None, "loss": first}
         else:
             answer = timed(one_pass, told)
@@ -100,6 +105,20 @@ def on_cores(threads: int) -> None:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
 
 
+def choose_threads(one_pass: Callable[[], object] | None, most: int) -> None:
+    """Leaves the pools of BLAS and OpenMP with one thread or with all there may be, whichever was faster.
+
+    Small products are better left to one. XLA's pool cannot be set.
+    """
+    if one_pass is None or most == 1:
+        return
+    medians = {}
+    for number in (1, most):
+        threadpool_limits(number)
+        medians[number] = timed(one_pass, 0.2)["wall"]
+    threadpool_limits(min(medians, key=medians.__getitem__))
+
+
 class Engine:
     """An engine in its process."""
 
@@ -109,11 +128,10 @@ class Engine:
         settings["JAX_PLATFORMS"] = "cpu"
         # For all alike: memory that is given back is kept for the next array, not returned to the system.
         settings |= {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40)}
-        command = [sys.executable, __file__, "--engine", name]
+        command = [sys.executable, __file__, "--engine", name, "--threads", number]
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | settings,
-            preexec_fn=lambda: on_cores(threads),
-        )  # fmt: skip
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | settings
+        )
 
     def ask(self, what) -> dict:
         self.process.stdin.write(json.dumps(what) + "\n")
