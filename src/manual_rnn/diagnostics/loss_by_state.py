@@ -53,7 +53,7 @@ def loss_by_state(
     given = Given.of(cell, params, x, y, initial=initial, reduction=reduction, weights=weights, loss=loss)
     run = Trajectory.of(cell, params, x, given.initial)
     sent = run.from_losses(y, given.weights, loss)
-    T, B, n = sent.shape
+    T, B = sent.shape[:2]
     logs = np.full((T, T + 1, B), -np.inf)
     for first in range(0, T, block):
         last = min(first + block, T)

@@ -19,7 +19,9 @@ import numpy as np
 from manual_rnn import losses, readout
 from manual_rnn.bptt import step_back, unroll
 from manual_rnn.cell import Array, Cell, Nodes
+from manual_rnn.check import check_run
 from manual_rnn.maps import Maps
+from manual_rnn.network import zero_state
 from manual_rnn.tape import Tape
 
 Bundle = dict[str, Array]
@@ -37,8 +39,12 @@ class Trajectory:
     maps: Maps = field(repr=False)
 
     @classmethod
-    def of(cls, cell: Cell, params: Mapping[str, Array], x: Array, initial: Mapping[str, Array]) -> Trajectory:
-        """Runs the cell over x (T, B, n_in) or token ids (T, B), from states (B, n_hidden)."""
+    def of(
+        cls, cell: Cell, params: Mapping[str, Array], x: Array, initial: Mapping[str, Array] | None
+    ) -> Trajectory:
+        """Runs the cell over x (T, B, n_in) or token ids (T, B), from states (B, n_hidden), zeros by default."""
+        check_run(cell, params, x, initial)
+        initial = zero_state(cell, params, x.shape[1]) if initial is None else initial
         tape = Tape(len(x))
         with np.errstate(over="ignore", invalid="ignore"):
             unroll(cell, params, x, initial, tape)
@@ -66,6 +72,20 @@ class Trajectory:
     def n_hidden(self) -> int:
         return int(self.params["V"].shape[1])
 
+    @property
+    def width(self) -> int:
+        """D, the width of all states end to end."""
+        return self.n_hidden * len(self.cell.states)
+
+    def bundle(self, columns: Array) -> Bundle:
+        """Gradients given as columns (B, D, S), the states end to end, as a bundle."""
+        parts = np.split(np.moveaxis(columns, -1, 0), len(self.cell.states), axis=-1)
+        return {name: np.ascontiguousarray(part) for name, part in zip(self.cell.states, parts, strict=True)}
+
+    def columns(self, bundle: Bundle) -> Array:
+        """The same the other way round."""
+        return np.moveaxis(np.concatenate([bundle[name] for name in self.cell.states], axis=-1), 0, -1)
+
     def states(self, name: str) -> Array:
         """A state at t = 0 … T, (T + 1, B, n_hidden)."""
         full = self.cell.full(name)
@@ -88,7 +108,7 @@ class Trajectory:
         """
         S = len(next(iter(bundle.values())))
         rows = {name: array.reshape(S * self.B, -1) for name, array in bundle.items()}
-        node = Nodes(**{own: self._repeated(self.tape[name][t], S) for name, own in self._by_step})
+        node = Nodes(**{own: self._repeated(self.tape[name][t], S) for name, own in self.by_step})
         before = {name: self.tape.previous(self.cell.full(name))[t] for name in self.cell.states}
         prev = Nodes(**{name: self._repeated(array, S) for name, array in before.items()})
         grads = _Step()
@@ -102,7 +122,7 @@ class Trajectory:
                 for name, array in rows.items()}  # fmt: skip
 
     @cached_property
-    def _by_step(self) -> list[tuple[str, str]]:
+    def by_step(self) -> list[tuple[str, str]]:
         names = [(name, self.cell.own(name)) for name in self.tape]
         return [(name, own) for name, own in names if own is not None]
 
@@ -120,6 +140,12 @@ class _Step(Tape):
     def tap(self, name: str, value: Array) -> Array:
         self._arrays[name] = value
         return value
+
+
+def units(run: Trajectory) -> Bundle:
+    """The unit vectors of all states, (D, B, n_hidden): sent back, they are the rows of a Jacobian."""
+    one = np.broadcast_to(np.eye(run.width, dtype=run.params["V"].dtype), (run.B, run.width, run.width))
+    return run.bundle(one)
 
 
 @dataclass
