@@ -20,7 +20,7 @@ from manual_rnn.diagnostics.gates import gate_memory, gradient_ways
 from manual_rnn.diagnostics.gradient_norms import GradientNorms, gradient_norms
 from manual_rnn.diagnostics.jacobian import jacobian_singular_values
 from manual_rnn.diagnostics.loss_by_state import loss_by_state
-from manual_rnn.diagnostics.lyapunov import lyapunov_exponents, perturbation_exponent
+from manual_rnn.diagnostics.lyapunov import exponents_of_product, lyapunov_exponents, perturbation_exponent
 from manual_rnn.diagnostics.mean_field import MeanField, critical_gain, mean_field
 from manual_rnn.diagnostics.recurrence import recurrent_matrices
 from manual_rnn.diagnostics.saturation import saturation
@@ -37,6 +37,7 @@ __all__ = [
     "critical_gain",
     "cross_check",
     "driven_network",
+    "exponents_of_product",
     "extrapolated",
     "gate_memory",
     "gaussian",

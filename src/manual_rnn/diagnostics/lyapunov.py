@@ -17,7 +17,7 @@ are too small where the run is shorter than some hundred correlation times.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import xarray as xr
@@ -67,15 +67,39 @@ def lyapunov_exponents(
         raise ValueError(
             f"Of {run.T} steps, settle = {settle} and warm_up = {warm_up} leave {steps}; at least {BATCHES} are needed."
         )
-    rng = np.random.default_rng(seed)
-    directions, _ = np.linalg.qr(rng.standard_normal((run.B, run.width, count)))
-    growth = np.empty((run.T - settle, run.B, count))
-    for k in range(run.T - settle):
-        before, _ = run.back(run.T - 1 - k, run.bundle(directions))
-        directions, R = np.linalg.qr(run.columns(before))
+
+    def back(k: int, directions: Array) -> Array:
+        return run.columns(run.back(run.T - 1 - k, run.bundle(directions))[0])
+
+    growth = _growth(back, run.T - settle, (run.B, run.width, count), seed)[warm_up:]
+    return _exponents(growth)
+
+
+def exponents_of_product(matrices: Array, *, count: int | None = None, warm_up: int = 0, seed: int = 0) -> xr.Dataset:
+    """The same of a product of matrices (K, n, n) that are given, the first applied first.
+
+    Raises ValueError where fewer than 20 are left after the warm-up.
+    """
+    K, n = len(matrices), matrices.shape[-1]
+    if K - warm_up < BATCHES:
+        raise ValueError(f"Of {K} matrices, warm_up = {warm_up} leaves {K - warm_up}; at least {BATCHES} are needed.")
+    growth = _growth(lambda k, directions: matrices[k] @ directions, K, (1, n, count or n), seed)
+    return _exponents(growth[warm_up:])
+
+
+def _growth(step: Callable[[int, Array], Array], steps: int, shape: tuple[int, int, int], seed: int) -> Array:
+    """log |R_k|_ii, (steps, B, count), of directions (B, D, count) that ``step(k, ·)`` takes on."""
+    directions, _ = np.linalg.qr(np.random.default_rng(seed).standard_normal(shape))
+    growth = np.empty((steps, shape[0], shape[2]))
+    for k in range(steps):
+        directions, R = np.linalg.qr(step(k, directions))
         with np.errstate(divide="ignore"):
             growth[k] = np.log(np.abs(np.diagonal(R, axis1=1, axis2=2)))
-    growth = growth[warm_up:]
+    return growth
+
+
+def _exponents(growth: Array) -> xr.Dataset:
+    steps, _, count = growth.shape
     means = np.concatenate([part.mean(axis=0) for part in np.array_split(growth, BATCHES)])
     return xr.Dataset(
         {
