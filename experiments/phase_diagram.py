@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from manual_rnn import cells, diagnostics, experiment
+from manual_rnn import cells, diagnostics, experiment, theory
 from manual_rnn.experiment import Line
 from manual_rnn.figures import headline
 from reference import autodiff
@@ -79,16 +79,16 @@ def main(
     measured = np.array([[slope(units, gain, std, **on_grid).value for gain in gains] for std in stds])
     lines, found = [], []
     for std in ROWS:
-        theory = diagnostics.critical_gain(std)
-        near = [theory * factor for factor in NEAR]
+        predicted = theory.critical_gain(std)
+        near = [predicted * factor for factor in NEAR]
         half, full = (critical(n, std, near, **options) for n in (units // 2, units))
         found.append(diagnostics.extrapolated(half, full))
-        checked = check(units, theory, std, **options)
+        checked = check(units, predicted, std, **options)
         what = f"critical gain at σ = {std}"
-        lines.append(Line(what=what, measured=found[-1].value, standard_error=found[-1].standard_error, theory=theory,
+        lines.append(Line(what=what, measured=found[-1].value, standard_error=found[-1].standard_error, theory=predicted,
                           check=f"off by {checked.worst:.0e}", agree=checked.agree))  # fmt: skip
     curve = np.linspace(0.05, 1.05, 21)
-    line = [[diagnostics.critical_gain(std) for std in curve], list(curve)]
+    line = [[theory.critical_gain(std) for std in curve], list(curve)]
     record = {**options, "units": units, "gains": gains.tolist(), "stds": stds.tolist(), "slopes": measured.tolist()}
     return experiment.publish(
         "phase_diagram", lines, lambda theme: draw(theme, gains, stds, measured, line, found), out, record=record
