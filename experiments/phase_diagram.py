@@ -85,8 +85,10 @@ def main(
         found.append(diagnostics.extrapolated(half, full))
         checked = check(units, predicted, std, **options)
         what = f"critical gain at σ = {std}"
-        lines.append(Line(what=what, measured=found[-1].value, standard_error=found[-1].standard_error, theory=predicted,
-                          check=f"off by {checked.worst:.0e}", agree=checked.agree))  # fmt: skip
+        lines.append(Line(
+            what=what, measured=found[-1].value, standard_error=found[-1].standard_error, theory=predicted,
+            check=f"off by {checked.worst:.0e}", agree=checked.agree,
+        ))  # fmt: skip
     curve = np.linspace(0.05, 1.05, 21)
     line = [[theory.critical_gain(std) for std in curve], list(curve)]
     record = {**options, "units": units, "gains": gains.tolist(), "stds": stds.tolist(), "slopes": measured.tolist()}

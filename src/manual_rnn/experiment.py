@@ -102,7 +102,7 @@ def publish(
     paths = write_figure(draw, out / name)
     libraries = {library: sys.modules[library].__version__ for library in LIBRARIES if library in sys.modules}
     document = {**record, **provenance(), "libraries": libraries, "table": [_told(line) for line in lines]}
-    text = json.dumps(document, indent=1, allow_nan=False)
+    text = json.dumps(document, indent=1, allow_nan=False, default=lambda scalar: scalar.item())  # NumPy's
     (out / f"{name}.json").write_text(text + "\n", encoding="utf-8")
     print(f"{', '.join(path.name for path in paths)} and {name}.json are in {out}.")
     return 0
