@@ -111,7 +111,7 @@ def test_singular_values_spread_as_the_theory_says(weights, activation, lag):
     theory = mean_field(gain, std, activation=activation)
     slope = {"tanh": lambda a: np.cosh(a) ** -2.0, "relu": lambda a: (a > 0) * 1.0, "linear": np.ones_like}[activation]
     moments = []  # of the squared singular values of one product each
-    for _ in range(24):
+    for _ in range(60):
         J = np.eye(n)
         for _ in range(lag):
             a = np.sqrt(theory.q) * rng.standard_normal(n)

@@ -1,9 +1,12 @@
 r"""What the theories of gated cells share: the answer, the fixed point, and how far to believe it.
 
 .. math::
-    Q &= F(Q), \qquad Q = E[h^2]                                                            && \text{(U1)} \\
+    Q &= E[u^2]\, Q + E[(1 - u)^2]\, E[\text{candidate}^2], \qquad Q = E[h^2]                && \text{(U1)} \\
     \chi &= \sum_{\text{ways}} \chi_{\text{way}}, \qquad
     E \lVert \nabla h(t-1) \rVert^2 = \chi\, E \lVert \nabla h(t) \rVert^2                  && \text{(U2)}
+
+There may be several Q: a reset gate of strongly negative bias and large gain stays shut while h is small and opens when
+it is large. The smallest is given, to which a network comes from h(0) = 0; the others are not looked for.
 
 The ways back are the state that is kept and the maps of the gates and of the candidate; the gradients on them are
 uncorrelated, as each map has weights of its own, so their squares add.
@@ -74,19 +77,18 @@ class GatedMeanField:
         return math.log(self.chi)
 
 
-def fixed_point(F: Callable[[float], float], largest: float) -> float:
-    """Q of (U1) in [0, largest], where F(0) ≥ 0 and F(largest) ≤ largest.
+def fixed_point(excess: Callable[[float], float], largest: float) -> float:
+    """The smallest Q of (U1), to which a network comes from h(0) = 0; from what Q gains in a step, ``excess``.
 
-    Without input nothing may move at all: if F(0) = 0, the root above it is taken if F starts steeper than 1, else 0.
+    It is at most ``largest``, and is looked for by doubling, so that two within a factor of two may be missed. If
+    nothing moves where nothing has moved, excess(0) = 0, it is 0 unless a small Q grows.
     """
-    if F(0.0) == 0:
-        smallest = 1e-9 * largest
-        if F(smallest) <= smallest:
-            return 0.0
-    else:
-        smallest = 0.0
-    if F(largest) == largest:
-        return largest
+    first = excess(0.0)
+    low, high = 0.0, max(first, 1e-9 * largest)
+    if first == 0 and excess(high) <= 0:
+        return 0.0
+    while high < largest and excess(high) > 0:
+        low, high = high, 2 * high
     brentq: Any = scipy_or_sentence("optimize").brentq
-    root: float = brentq(lambda Q: F(Q) - Q, smallest, largest, xtol=1e-14, rtol=1e-13)
+    root: float = brentq(excess, low, min(high, largest), xtol=1e-300, rtol=1e-13)
     return root

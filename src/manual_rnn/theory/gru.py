@@ -127,11 +127,11 @@ def gru_reset_before(*, reset: Preactivation, keep: Preactivation, candidate: Pr
 
 
 def _solved(cell: str, keep: Preactivation, candidate: _Candidate) -> GatedMeanField:
-    def next_square(Q: float) -> float:
+    def excess(Q: float) -> float:
         z = gate(keep, Q)
-        return z.kept * Q + z.let_in * candidate.square(Q)  # (H1)
+        return z.let_in * candidate.square(Q) - z.lost * Q  # (H1)
 
-    Q = fixed_point(next_square, 1.0)
+    Q = fixed_point(excess, 1.0)
     z = gate(keep, Q)
     ways = {  # (H2)
         "state": z.kept,

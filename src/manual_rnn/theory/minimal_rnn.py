@@ -39,10 +39,10 @@ def minimal_rnn(
     R = activations.TANH.square(embedding_std**2)  # (R1)
     keep = Preactivation(gain=gain, input_std=embedding_gain * math.sqrt(R), bias=keep_bias)  # (R2)
 
-    def next_square(Q: float) -> float:
+    def excess(Q: float) -> float:
         u = gate(keep, Q)
-        return u.kept * Q + u.let_in * R  # (R3)
+        return u.let_in * R - u.lost * Q  # (R3)
 
-    Q = fixed_point(next_square, R)
+    Q = fixed_point(excess, R)
     u = gate(keep, Q)
     return GatedMeanField(cell="minimal_rnn", square=Q, ways={"state": u.kept, "W": gain**2 * u.slope * (Q + R)})  # (R4)
