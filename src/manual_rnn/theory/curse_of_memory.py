@@ -4,7 +4,7 @@ For h(t) = λ h(t−1) + x(t), h(0) = 0, x independent of variance s² (λ is a 
 
 .. math::
     \frac{\partial h(T)}{\partial \lambda} &= \sum_{j=1}^{T-1} j\, \lambda^{j-1} x(T - j)   && \text{(C1)} \\
-    E \left( \frac{\partial h(T)}{\partial \lambda} \right)^2 &= s^2 \sum_{j=1}^{T-1} j^2 \lambda^{2(j-1)}  && \text{(C2)} \\
+    E \left( \frac{\partial h(T)}{\partial \lambda} \right)^2 &= s^2 \sum_{j=1}^{T-1} j^2 \lambda^{2j-2}  && \text{(C2)} \\
     &\to s^2 \frac{1 + \lambda^2}{(1 - \lambda^2)^3} \qquad (T \to \infty,\ |\lambda| < 1)  && \text{(C3)} \\
     E\, h(T)^2 &= s^2 \sum_{j=0}^{T-1} \lambda^{2j} \to \frac{s^2}{1 - \lambda^2}           && \text{(C4)}
 

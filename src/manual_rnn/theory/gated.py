@@ -32,8 +32,8 @@ chaotic, where fresh weights would let gradients vanish. So read χ as what fres
 cell that is used from a measurement. tests/test_theory_gated.py has both, on the cells themselves.
 
 An LSTM does not close in this way, and is left out: c is a sum over the past with random factors and not Gaussian, so
-E[tanh² c] needs its whole law; and E[c(t−1)² ∇c(t)²] is no product of means, as both know c. Gilboa et al. sample the law
-of c; that would be a simulation under the name of a theory.
+E[tanh² c] needs its whole law; and E[c(t−1)² ∇c(t)²] is no product of means, as both know c. Numbers are not enough
+there; it takes functions of c, or a simulation.
 
 Sources: Chen, Pennington, Schoenholz 2018 for the minimalRNN; Gilboa, Chang, Chen, Yang, Schoenholz, Chi, Pennington,
 "Dynamical isometry and a mean field theory of LSTMs and GRUs", arXiv:1901.08987 (2019), for the GRU, both with

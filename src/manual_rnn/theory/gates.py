@@ -56,12 +56,12 @@ class Gate:
     slope: float
 
 
-def gate(map: Preactivation, square: float) -> Gate:
+def gate(of: Preactivation, square: float) -> Gate:
     """The means of the gate with this pre-activation, where the map's argument has this mean square."""
-    v = map.variance(square)
+    v = of.variance(square)
     return Gate(
-        kept=gaussian_mean(lambda a: sigmoid(a) ** 2, v, map.bias),
-        lost=gaussian_mean(lambda a: sigmoid(-a) * (1 + sigmoid(a)), v, map.bias),
-        let_in=gaussian_mean(lambda a: sigmoid(-a) ** 2, v, map.bias),
-        slope=gaussian_mean(lambda a: (sigmoid(a) * sigmoid(-a)) ** 2, v, map.bias),
+        kept=gaussian_mean(lambda a: sigmoid(a) ** 2, v, of.bias),
+        lost=gaussian_mean(lambda a: sigmoid(-a) * (1 + sigmoid(a)), v, of.bias),
+        let_in=gaussian_mean(lambda a: sigmoid(-a) ** 2, v, of.bias),
+        slope=gaussian_mean(lambda a: (sigmoid(a) * sigmoid(-a)) ** 2, v, of.bias),
     )

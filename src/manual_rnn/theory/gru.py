@@ -17,8 +17,8 @@ a_n = W_n (r ∘ h) + U_n x is Gaussian:
     P = g_r^2 D_r\, Q \cdot g_n^2\, E[\operatorname{sech}^4 a_n]                            && \text{(H3)}
 
 *After* it (:mod:`manual_rnn.cells.gru`, cuDNN and PyTorch), a_n = U_n x + r ∘ n_h with n_h = W_n h ~ N(0, v),
-v = g_n² Q, is Gaussian only for a given r: of variance w(r) = σ_n² + r² v. Given a_n too, n_h has the mean a_n r v/w and
-the variance v σ_n²/w. So
+v = g_n² Q, is Gaussian only for a given r: of variance w(r) = σ_n² + r² v. Given a_n too, n_h has the mean a_n r v/w
+and the variance v σ_n²/w. So
 
 .. math::
     E[n^2] &= E_r\, E[\tanh^2 a_n \mid r], \qquad

@@ -41,8 +41,9 @@ def truncation_bias(decay: float, kept: int, *, steps: int | None = None) -> flo
     finite("decay", decay)
     whole("number of steps", steps, 2)
     # The smaller part over the whole, so that a tiny bias keeps its digits; (T3) over λ(1 − λ²), for λ = 0 and ±1.
-    j = np.arange(1, steps)
-    terms = _powers(decay, j - 1) * np.cumsum(_powers(decay, j - 1))[::-1]
+    with np.errstate(under="ignore"):
+        powers = (decay * decay) ** np.arange(steps - 1.0)
+    terms = powers * np.cumsum(powers)[::-1]
     return math.fsum(terms[kept:]) / math.fsum(terms)
 
 
@@ -58,9 +59,3 @@ def truncation_for(decay: float, bias: float) -> int:
     while truncation_bias(decay, K) > bias:  # the logarithms may be off by a rounding
         K += 1
     return K
-
-
-def _powers(decay: float, exponents: np.typing.NDArray[np.int_]) -> np.typing.NDArray[np.float64]:
-    """λ^{2·exponent}."""
-    with np.errstate(under="ignore"):
-        return np.asarray((decay * decay) ** exponents.astype(float))
