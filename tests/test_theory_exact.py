@@ -65,6 +65,7 @@ def test_the_curse_of_memory_is_the_sum_of_its_series():
     assert theory.state_squared(0.99, steps=5000) == pytest.approx(theory.state_squared(0.99), rel=1e-10)
     assert theory.sensitivity_squared(0.5, steps=4, input_std=2.0) == 4 * (1 + 4 * 0.25 + 9 * 0.0625)
     assert theory.sensitivity_squared(0.3, steps=1) == 0  # h(1) = x(1) knows no λ
+    assert theory.sensitivity_squared(2.0, steps=5000) == theory.state_squared(2.0, steps=5000) == np.inf
     with pytest.raises(ValueError, match="a stationary state needs one between −1 and 1"):
         theory.sensitivity_squared(1.0)
 
@@ -85,6 +86,7 @@ def test_truncation_bias_is_the_share_of_the_missing_terms():
     assert theory.truncation_bias(0.9, 10, steps=25) == pytest.approx(0.102, abs=5e-4)
     assert theory.truncation_bias(1.0, 2, steps=5) == pytest.approx(1 - (4 + 3) / (4 + 3 + 2 + 1))  # λ → 1
     assert theory.truncation_bias(0.0, 1, steps=5) == 0  # and no 0/0
+    assert theory.truncation_bias(2.0, 1, steps=5000) == pytest.approx(1 - 1 / 4999, rel=1e-3)  # and no overflow
     assert theory.truncation_bias(0.9, 24, steps=25) == 0  # T − 1 terms are all
     assert theory.truncation_for(0.99, 0.01) == 230  # .99^{2 · 229.1} = .01
 

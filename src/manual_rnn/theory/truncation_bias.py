@@ -40,10 +40,12 @@ def truncation_bias(decay: float, kept: int, *, steps: int | None = None) -> flo
         return abs(decay) ** (2 * kept)
     finite("decay", decay)
     whole("number of steps", steps, 2)
-    # The smaller part over the whole, so that a tiny bias keeps its digits; (T3) over λ(1 − λ²), for λ = 0 and ±1.
+    # The smaller part over the whole, so that a tiny bias keeps its digits. (T3) over λ (1 − λ²), which leaves
+    # λ^{2j−2} Σ_{m<T−j} λ^{2m} for any λ; and for |λ| > 1 over λ^{2T−4} as well, so that nothing overflows.
+    growing = abs(decay) > 1
     with np.errstate(under="ignore"):
-        powers = (decay * decay) ** np.arange(steps - 1.0)
-    terms = powers * np.cumsum(powers)[::-1]
+        powers = np.abs(1 / decay if growing else decay) ** (2 * np.arange(steps - 1.0))
+    terms = np.cumsum(powers)[::-1] * (1 if growing else powers)
     return math.fsum(terms[kept:]) / math.fsum(terms)
 
 
