@@ -28,7 +28,7 @@ and the variance v σ_n²/w. So
 
 two integrals, one within the other. Q ≤ 1 always, so a fixed point exists.
 
-Source: Gilboa et al. 2019, arXiv:1901.08987, for the reset before; the reset after is derived here. What it does not
+Source: Gilboa et al. 2019, arXiv:1901.08987, for the method; the equations are derived here. What it does not
 see: :mod:`manual_rnn.theory.gated`.
 """
 

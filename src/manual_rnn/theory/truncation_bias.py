@@ -50,7 +50,7 @@ def truncation_bias(decay: float, kept: int, *, steps: int | None = None) -> flo
 
 
 def truncation_for(decay: float, bias: float) -> int:
-    """The smallest K whose stationary bias λ^{2K} is no more than this. Raises ValueError for one not in (0, 1]."""
+    """The smallest K whose stationary bias λ^{2K} is no more than this. Raises ValueError for one not above zero."""
     stationary(decay)
     above_zero("bias", bias)
     if bias >= 1:
