@@ -3,7 +3,7 @@ r"""What the theory needs of an activation φ: the means of its square and of po
 .. math::
     m(q) &= E[\phi(u)^2] \qquad \mu_1(q) = E[\phi'(u)^2] \qquad \mu_2(q) = E[\phi'(u)^4]   && \text{(A1)} \\
     \tanh:  \quad & \text{no closed form: quadrature, with } \tanh' = \operatorname{sech}^2 && \text{(A2)} \\
-    \text{ReLU}: \quad & m = q/2, \quad \mu_1 = \mu_2 = 1/2 \quad \text{(half of the Gaussian is above zero)}  && \text{(A3)} \\
+    \text{ReLU}: \quad & m = q/2, \quad \mu_1 = \mu_2 = 1/2 \quad \text{(half is above zero)}  && \text{(A3)} \\
     \text{linear}: \quad & m = q, \quad \mu_1 = \mu_2 = 1                                   && \text{(A4)}
 
 The last two are homogeneous: m is proportional to q, and the slopes do not know q at all.
@@ -75,5 +75,7 @@ ACTIVATIONS = {activation.name: activation for activation in (TANH, RELU, LINEAR
 def get(name: str) -> Activation:
     """The activation of this name. Raises ValueError for another, with the names there are."""
     if name not in ACTIVATIONS:
-        raise ValueError(f"There is no mean-field theory here for the activation {name!r}; for {', '.join(ACTIVATIONS)}.")
+        raise ValueError(
+            f"There is no mean-field theory here for the activation {name!r}; for {', '.join(ACTIVATIONS)}."
+        )
     return ACTIVATIONS[name]

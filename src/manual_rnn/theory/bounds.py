@@ -33,7 +33,9 @@ def log_jacobian_bound(W: Array, lag: int, *, activation: str = "tanh") -> float
     """
     whole("lag", lag, 0)
     if activation not in LARGEST_SLOPE:
-        raise ValueError(f"There is no largest slope here for the activation {activation!r}; for {', '.join(LARGEST_SLOPE)}.")
+        raise ValueError(
+            f"There is no largest slope here for the activation {activation!r}; for {', '.join(LARGEST_SLOPE)}."
+        )
     if W.ndim != 2 or W.shape[0] != W.shape[1]:
         raise ValueError(f"W has the shape {W.shape}; expected (n, n).")
     if not np.isfinite(W).all():

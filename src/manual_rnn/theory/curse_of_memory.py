@@ -4,7 +4,7 @@ For h(t) = λ h(t−1) + x(t), h(0) = 0, x independent of variance s² (λ is a 
 
 .. math::
     \frac{\partial h(T)}{\partial \lambda} &= \sum_{j=1}^{T-1} j\, \lambda^{j-1} x(T - j)   && \text{(C1)} \\
-    E \left( \frac{\partial h(T)}{\partial \lambda} \right)^2 &= s^2 \sum_{j=1}^{T-1} j^2 \lambda^{2(j-1)}  && \text{(C2)} \\
+    E ( \partial h(T) / \partial \lambda )^2 &= s^2 \sum_{j=1}^{T-1} j^2 \lambda^{2j-2} && \text{(C2)} \\
     &\to s^2 \frac{1 + \lambda^2}{(1 - \lambda^2)^3} \qquad (T \to \infty,\ |\lambda| < 1)  && \text{(C3)} \\
     E\, h(T)^2 &= s^2 \sum_{j=0}^{T-1} \lambda^{2j} \to \frac{s^2}{1 - \lambda^2}           && \text{(C4)}
 
@@ -17,8 +17,6 @@ diagonal, with white input. What it does not see: input that is correlated in ti
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from manual_rnn.theory.arguments import finite, whole, zero_or_more
@@ -26,6 +24,8 @@ from manual_rnn.theory.arguments import finite, whole, zero_or_more
 
 def sensitivity_squared(decay: float, *, steps: int | None = None, input_std: float = 1.0) -> float:
     """E(∂h(T)/∂λ)² at λ = ``decay`` after T = ``steps``, (C2); without steps the stationary value, (C3).
+
+    It is inf where |λ| > 1 takes it beyond the format.
 
     Raises ValueError where the stationary value does not exist, |λ| ≥ 1, or an argument is out of its range.
     """
@@ -35,9 +35,9 @@ def sensitivity_squared(decay: float, *, steps: int | None = None, input_std: fl
         return input_std**2 * (1 + decay**2) / (1 - decay**2) ** 3
     finite("decay", decay)
     whole("number of steps", steps, 1)
-    j = np.arange(1, steps)
+    j = np.arange(1.0, steps)
     with np.errstate(over="ignore", under="ignore"):
-        return input_std**2 * math.fsum(j.astype(float) ** 2 * decay ** (2.0 * (j - 1)))
+        return input_std**2 * float((j**2 * (decay * decay) ** (j - 1)).sum())
 
 
 def state_squared(decay: float, *, steps: int | None = None, input_std: float = 1.0) -> float:
@@ -49,7 +49,7 @@ def state_squared(decay: float, *, steps: int | None = None, input_std: float = 
     finite("decay", decay)
     whole("number of steps", steps, 1)
     with np.errstate(over="ignore", under="ignore"):
-        return input_std**2 * math.fsum(decay ** (2.0 * np.arange(steps)))
+        return input_std**2 * float(((decay * decay) ** np.arange(float(steps))).sum())
 
 
 def stationary(decay: float) -> None:

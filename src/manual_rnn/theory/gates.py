@@ -2,8 +2,8 @@ r"""What the theory of gated cells needs of one gate: the means of u = σ(a), a 
 
 .. math::
     v &= g^2 Q + \sigma^2, \qquad Q = E[h^2]                                                && \text{(G1)} \\
-    K &= E[u^2] \quad \text{(kept)}, \qquad E[(1 - u)^2] \quad \text{(let in)}, \qquad
-    D  = E[(u (1 - u))^2] \quad \text{(the slope's square)}                                 && \text{(G2)}
+    K &= E[u^2] \text{ (kept)}, \quad E[1 - u^2] \text{ (lost)}, \quad E[(1 - u)^2] \text{ (let in)}, \quad
+    D  = E[(u (1 - u))^2] \text{ (the slope's square)}                                      && \text{(G2)}
 
 A pre-activation W h + (what comes from outside) + b has the recurrent gain g, a standard deviation σ of all that
 comes from outside, and a bias b. By adaptive quadrature, see :mod:`manual_rnn.theory.gaussian_mean`.
@@ -50,15 +50,18 @@ class Gate:
     """The means (G2) of one gate."""
 
     kept: float
+    lost: float
+    """1 − kept, with all its digits where the gate is open."""
     let_in: float
     slope: float
 
 
-def gate(map: Preactivation, square: float) -> Gate:
+def gate(of: Preactivation, square: float) -> Gate:
     """The means of the gate with this pre-activation, where the map's argument has this mean square."""
-    v = map.variance(square)
+    v = of.variance(square)
     return Gate(
-        kept=gaussian_mean(lambda a: sigmoid(a) ** 2, v, map.bias),
-        let_in=gaussian_mean(lambda a: sigmoid(-a) ** 2, v, map.bias),
-        slope=gaussian_mean(lambda a: (sigmoid(a) * sigmoid(-a)) ** 2, v, map.bias),
+        kept=gaussian_mean(lambda a: sigmoid(a) ** 2, v, of.bias),
+        lost=gaussian_mean(lambda a: sigmoid(-a) * (1 + sigmoid(a)), v, of.bias),
+        let_in=gaussian_mean(lambda a: sigmoid(-a) ** 2, v, of.bias),
+        slope=gaussian_mean(lambda a: (sigmoid(a) * sigmoid(-a)) ** 2, v, of.bias),
     )

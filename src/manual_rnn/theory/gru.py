@@ -17,8 +17,8 @@ a_n = W_n (r ∘ h) + U_n x is Gaussian:
     P = g_r^2 D_r\, Q \cdot g_n^2\, E[\operatorname{sech}^4 a_n]                            && \text{(H3)}
 
 *After* it (:mod:`manual_rnn.cells.gru`, cuDNN and PyTorch), a_n = U_n x + r ∘ n_h with n_h = W_n h ~ N(0, v),
-v = g_n² Q, is Gaussian only for a given r: of variance w(r) = σ_n² + r² v. Given a_n too, n_h has the mean a_n r v/w and
-the variance v σ_n²/w. So
+v = g_n² Q, is Gaussian only for a given r: of variance w(r) = σ_n² + r² v. Given a_n too, n_h has the mean a_n r v/w
+and the variance v σ_n²/w. So
 
 .. math::
     E[n^2] &= E_r\, E[\tanh^2 a_n \mid r], \qquad
@@ -28,7 +28,7 @@ the variance v σ_n²/w. So
 
 two integrals, one within the other. Q ≤ 1 always, so a fixed point exists.
 
-Source: Gilboa et al. 2019, arXiv:1901.08987, for the reset before; the reset after is derived here. What it does not
+Source: Gilboa et al. 2019, arXiv:1901.08987, for the method; the equations are derived here. What it does not
 see: :mod:`manual_rnn.theory.gated`.
 """
 
@@ -127,11 +127,11 @@ def gru_reset_before(*, reset: Preactivation, keep: Preactivation, candidate: Pr
 
 
 def _solved(cell: str, keep: Preactivation, candidate: _Candidate) -> GatedMeanField:
-    def next_square(Q: float) -> float:
+    def excess(Q: float) -> float:
         z = gate(keep, Q)
-        return z.kept * Q + z.let_in * candidate.square(Q)  # (H1)
+        return z.let_in * candidate.square(Q) - z.lost * Q  # (H1)
 
-    Q = fixed_point(next_square, 1.0)
+    Q = fixed_point(excess, 1.0)
     z = gate(keep, Q)
     ways = {  # (H2)
         "state": z.kept,

@@ -14,7 +14,7 @@ The second way is ∇u = ∇h ∘ (h(t−1) − z) through Wᵀ; h(t−1) and z 
 exists, and for b_u → ∞ χ → 1 from below: the gate makes a region, not a line, where gradients last.
 
 Source: Chen, Pennington, Schoenholz, "Dynamical isometry and a mean field theory of RNNs", ICML 2018. What it does not
-see: :mod:`manual_rnn.theory.gated`. With g = 0 one W for all steps is no worse than fresh ones, as z is new at every step.
+see: :mod:`manual_rnn.theory.gated`. With g = 0 the same weights at every step are as good, as z is always new.
 """
 
 from __future__ import annotations
@@ -32,17 +32,19 @@ def minimal_rnn(
 ) -> GatedMeanField:
     """g, g_Z, s and b_u of the equations above.
 
-    Raises ValueError where one of the first three is below zero or one is not finite; ModuleNotFoundError without scipy.
+    Raises ValueError where one of the first three is below zero or one is not finite; ModuleNotFoundError without
+    scipy.
     """
     zero_or_more("gain of the embedding", embedding_gain)
     zero_or_more("standard deviation of what is embedded", embedding_std)
     R = activations.TANH.square(embedding_std**2)  # (R1)
     keep = Preactivation(gain=gain, input_std=embedding_gain * math.sqrt(R), bias=keep_bias)  # (R2)
 
-    def next_square(Q: float) -> float:
+    def excess(Q: float) -> float:
         u = gate(keep, Q)
-        return u.kept * Q + u.let_in * R  # (R3)
+        return u.let_in * R - u.lost * Q  # (R3)
 
-    Q = fixed_point(next_square, R)
+    Q = fixed_point(excess, R)
     u = gate(keep, Q)
-    return GatedMeanField(cell="minimal_rnn", square=Q, ways={"state": u.kept, "W": gain**2 * u.slope * (Q + R)})  # (R4)
+    ways = {"state": u.kept, "W": gain**2 * u.slope * (Q + R)}  # (R4)
+    return GatedMeanField(cell="minimal_rnn", square=Q, ways=ways)

@@ -18,9 +18,9 @@ singular values as n → ∞:
     s = g \text{ (orthogonal)}                                                              && \text{(S4)}
 
 Sources: Pennington, Schoenholz, Ganguli, "Resurrecting the sigmoid in deep learning through dynamical isometry",
-NeurIPS 2017, for (S2): the first coefficients of S-transforms add; Chen, Pennington, Schoenholz, ICML 2018, for recurrent networks; Marchenko, Pastur
-1967 for (S4). That one W for all steps gives the same as a fresh W for each is exact in the linear Gaussian case: both
-have the Fuss–Catalan moments.
+NeurIPS 2017, for (S2): the first coefficients of S-transforms add; Chen, Pennington, Schoenholz, ICML 2018, for
+recurrent networks; Marchenko, Pastur 1967 for (S4). That one W for all steps gives the same as a fresh W for each is
+exact in the linear Gaussian case: both have the Fuss–Catalan moments.
 
 What it does not see: a finite n, and so the edges (at lag 100 and n = 200 the median singular value of W¹⁰⁰ is 1e-13,
 which no variance tells); with one W for all steps and a nonlinearity, that diag(φ') at one step knows that of another.

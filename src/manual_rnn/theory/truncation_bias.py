@@ -40,14 +40,17 @@ def truncation_bias(decay: float, kept: int, *, steps: int | None = None) -> flo
         return abs(decay) ** (2 * kept)
     finite("decay", decay)
     whole("number of steps", steps, 2)
-    # The smaller part over the whole, so that a tiny bias keeps its digits; (T3) over λ(1 − λ²), for λ = 0 and ±1.
-    j = np.arange(1, steps)
-    terms = _powers(decay, j - 1) * np.cumsum(_powers(decay, j - 1))[::-1]
+    # The smaller part over the whole, so that a tiny bias keeps its digits. (T3) over λ (1 − λ²), which leaves
+    # λ^{2j−2} Σ_{m<T−j} λ^{2m} for any λ; and for |λ| > 1 over λ^{2T−4} as well, so that nothing overflows.
+    growing = abs(decay) > 1
+    with np.errstate(under="ignore"):
+        powers = np.abs(1 / decay if growing else decay) ** (2 * np.arange(steps - 1.0))
+    terms = np.cumsum(powers)[::-1] * (1 if growing else powers)
     return math.fsum(terms[kept:]) / math.fsum(terms)
 
 
 def truncation_for(decay: float, bias: float) -> int:
-    """The smallest K whose stationary bias λ^{2K} is no more than this. Raises ValueError for one not in (0, 1]."""
+    """The smallest K whose stationary bias λ^{2K} is no more than this. Raises ValueError for one not above zero."""
     stationary(decay)
     above_zero("bias", bias)
     if bias >= 1:
@@ -58,9 +61,3 @@ def truncation_for(decay: float, bias: float) -> int:
     while truncation_bias(decay, K) > bias:  # the logarithms may be off by a rounding
         K += 1
     return K
-
-
-def _powers(decay: float, exponents: np.typing.NDArray[np.int_]) -> np.typing.NDArray[np.float64]:
-    """λ^{2·exponent}."""
-    with np.errstate(under="ignore"):
-        return np.asarray((decay * decay) ** exponents.astype(float))
