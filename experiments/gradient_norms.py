@@ -2,7 +2,7 @@ r"""Do gradients vanish or explode? ‖∂L/∂h(t)‖ against the lag T − t, 
 
 Random tanh networks of n units, a(t) = W h(t−1) + σ ξ(t): W Gaussian of variance g²/n, or orthogonal g Q, or the
 .01·randn of min-char-rnn, which is the Gaussian of gain .01 √n. Theory has one number for each gain: going back one
-step multiplies the squared norm by χ (:mod:`manual_rnn.diagnostics.mean_field`).
+step multiplies the squared norm by χ (:mod:`manual_rnn.theory.mean_field`).
 
 The figure is written only if the gradients in it agree with those of ``jax.grad``, at the configuration plotted.
 """
@@ -21,7 +21,7 @@ import scipy
 from matplotlib.figure import Figure
 from threadpoolctl import threadpool_limits
 
-from manual_rnn import cells, diagnostics
+from manual_rnn import cells, diagnostics, theory
 from manual_rnn.figures import decades, headline, label_ends, write_figure
 from manual_rnn.provenance import provenance
 from reference import autodiff
@@ -44,7 +44,7 @@ def measure(recurrent, gain, *, n, networks, seed, **size):
     return {
         "weights": recurrent.__name__,
         "gain": gain,
-        "theory": diagnostics.mean_field(gain, size["input_std"]).slope,
+        "theory": theory.mean_field(gain, size["input_std"]).slope,
         "slope": asdict(full),
         "slope_of_mean_square": asdict(diagnostics.mean_slope(at_n)),
         "slope_extrapolated": asdict(diagnostics.extrapolated(half, full)),

@@ -109,6 +109,16 @@ def check_targets(loss: str, y: Array, shape: tuple[int, int, int]) -> None:
         )
 
 
+def check_run(
+    cell: Cell, params: Mapping[str, Array], x: Array, initial: Mapping[str, Array] | None
+) -> None:
+    """Raises ValueError where any argument of a forward pass alone does not fit the others."""
+    _, n_hidden, _ = check_parameters(cell, params)
+    check_inputs(cell, params, x)
+    if initial is not None:
+        _check_initial(cell, initial, (x.shape[1], n_hidden))
+
+
 def check_problem(
     cell: Cell | Network,
     params: Mapping[str, Array],

@@ -3,7 +3,7 @@ unit and step.
 
 It is a network of this package like any other: U = σ·1, so that x of independent standard normals drives each
 unit with its own noise of standard deviation σ; b = c = 0; V_ij ~ N(0, 1/n); targets at random. h(0) is drawn
-as tanh(√q z), z ~ N(0, 1), q of :mod:`manual_rnn.diagnostics.mean_field`, so that nothing has to settle
+as tanh(√q z), z ~ N(0, 1), q of :mod:`manual_rnn.theory.mean_field`, so that nothing has to settle
 first.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 from manual_rnn import cells
 from manual_rnn.cell import Array
 from manual_rnn.diagnostics.gradient_norms import gradient_norms
-from manual_rnn.diagnostics.mean_field import mean_field
+from manual_rnn.theory.mean_field import mean_field
 
 N_OUT = 10
 

@@ -1,0 +1,29 @@
+"""What the theories ask of their arguments, and the sentences when it is not so."""
+
+from __future__ import annotations
+
+import math
+
+
+def above_zero(what: str, value: float) -> None:
+    """Raises ValueError unless the value is finite and above zero."""
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError(f"The {what} is {value}; it must be a finite number above zero.")
+
+
+def zero_or_more(what: str, value: float) -> None:
+    """Raises ValueError unless the value is finite and not below zero."""
+    if not (math.isfinite(value) and value >= 0):
+        raise ValueError(f"The {what} is {value}; it must be finite, zero or more.")
+
+
+def finite(what: str, value: float) -> None:
+    """Raises ValueError unless the value is finite."""
+    if not math.isfinite(value):
+        raise ValueError(f"The {what} is {value}; it must be a finite number.")
+
+
+def whole(what: str, value: int, at_least: int) -> None:
+    """Raises ValueError unless the value is a whole number, and no less than that."""
+    if value != int(value) or value < at_least:
+        raise ValueError(f"The {what} is {value}; it must be a whole number, {at_least} or more.")
