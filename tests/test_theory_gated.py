@@ -27,7 +27,7 @@ def minimal_weights(n, rng, gain, embedding_gain, embedding_std, keep_bias):
     square = rng.standard_normal((2, n, n)) / n**0.5
     return {
         "W": gain * square[0], "Z": embedding_gain * square[1], "U": embedding_std * np.eye(n),
-        "b_z": np.zeros(n), "b_u": np.full(n, keep_bias), "V": np.zeros((1, n)), "c": np.zeros(1),
+        "b_z": np.zeros(n), "b_u": np.full(n, float(keep_bias)), "V": np.zeros((1, n)), "c": np.zeros(1),
     }  # fmt: skip
 
 
@@ -38,7 +38,7 @@ def gru_weights(n, rng, maps):
         of = maps[OF_MAP[name]]
         params[f"W_{name}"] = of.gain / n**0.5 * rng.standard_normal((n, n))
         params[f"U_{name}"] = of.input_std * np.eye(n, 3 * n, i * n)
-        params[f"b_{name}"] = np.full(n, of.bias)
+        params[f"b_{name}"] = np.full(n, float(of.bias))
     return params
 
 

@@ -1,0 +1,59 @@
+"""What every experiment does around its measurement: the table, the checked figure, the record, the words."""
+
+import json
+
+import pytest
+
+from manual_rnn.experiment import Line, publish, run, table
+
+
+def draw(theme):
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(2, 2))
+    figure.add_subplot().plot([0, 1], [0, 1], color=theme.ink)
+    return figure
+
+
+CHECKED = Line(what="slope", measured=1.25, standard_error=0.1, theory=1.0, check="off by 1e-15")
+
+
+def test_the_table_says_how_far_off_in_standard_errors():
+    others = [Line(what="exact", measured=2.0, theory=2.0), Line(what="no theory", measured=3.0)]
+    lines = table([CHECKED, *others]).splitlines()
+    assert lines[0].split() == ["measured", "theory", "deviation", "cross-check"]
+    assert lines[1].split("  ")[0] == "slope"
+    assert "1.25 ± 0.1" in lines[1]
+    assert "+2.5 s.e." in lines[1]
+    assert "s.e." not in lines[2]
+    assert lines[3].split() == ["no", "theory", "3"]
+
+
+def test_a_checked_figure_is_written_with_its_numbers(tmp_path, capsys):
+    assert publish("name", [CHECKED], draw, tmp_path / "new", record={"seed": 3}) == 0
+    names = sorted(path.name for path in (tmp_path / "new").iterdir())
+    assert names == ["name-dark.svg", "name-light.svg", "name.json", "name.png"]
+    record = json.loads((tmp_path / "new" / "name.json").read_text(encoding="utf-8"))
+    assert record["seed"] == 3
+    assert record["table"][0]["in_standard_errors"] == pytest.approx(2.5)
+    assert {"versions", "platform", "commit", "libraries"} <= set(record)
+    assert "name.json are in" in capsys.readouterr().out
+
+
+def test_no_figure_where_a_check_disagrees_or_none_was_made(tmp_path, capsys):
+    wrong = Line(what="slope", measured=1.0, check="off by 1", agree=False)
+    assert publish("name", [CHECKED, wrong], draw, tmp_path / "none", record={}) == 1
+    captured = capsys.readouterr()
+    assert "off by 1 — DISAGREES" in captured.out
+    assert "no figure is written" in captured.err
+    with pytest.raises(ValueError, match="No line of the table has a cross-check"):
+        publish("name", [Line(what="slope", measured=1.0)], draw, tmp_path / "none", record={})
+    assert not (tmp_path / "none").exists()
+
+
+def test_what_cannot_be_measured_is_a_sentence_and_code_three(capsys):
+    def main(*, units: int = 3) -> int:
+        raise ValueError(f"units is {units}.")
+
+    assert run(main, "Does it?\n\nMore.", ["--units", "4"]) == 3
+    assert capsys.readouterr().err == "This cannot be measured. units is 4.\n"
