@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from manual_rnn import cells, losses
+from manual_rnn import cells, initialise, losses
 from manual_rnn.diagnostics import cross_check, driven_network
 from reference import autodiff
 
@@ -154,3 +154,11 @@ def _some():
 def test_tokens_are_given_to_the_oracle_as_one_hot_rows():
     net, tokens = network(1.0), np.random.default_rng(0).integers(0, 12, (40, 2))
     assert cross_check(RNN, net.params, tokens, net.y, against=ORACLE).agree
+
+
+def test_a_state_whose_name_is_the_networks_too_is_the_cells():
+    """An LSTM's c: the network's own c is the bias of the logits."""
+    cell, rng = cells.get("lstm"), np.random.default_rng(0)
+    params = initialise(cell, n_in=2, n_hidden=4, n_out=3)
+    x, y = rng.standard_normal((6, 2, 2)), rng.integers(0, 3, (6, 2))
+    assert cross_check(cell, params, x, y, state="c", against=autodiff("lstm")).agree

@@ -108,7 +108,7 @@ def cross_check(
     dense = np.eye(params[of_input(cell)].shape[1], dtype=dtype)[x] if affine.is_tokens(x) else x
     rest = {"x": dense, "y": y, "weights": weights, "loss": loss}
     _, grads = against([{"params": dict(params), "initial": dict(initial), **rest}])[0]
-    theirs = np.concatenate([grads[f"{name}0"][None], grads[name]])
+    theirs = np.concatenate([grads[f"{name}0"][None], grads[cell.full(name)]])
 
     rng = np.random.default_rng(seed)
     moved = [_moved_gradients(cell, params, x, y, weights, loss, initial, name, rng) for _ in range(MOVES)]
@@ -161,7 +161,7 @@ def _moved_gradients(
     params, initial = ({n: _move(v, rng) for n, v in arrays.items()} for arrays in (params, initial))
     tape, grads, x = _Moving(len(y), rng), _Moving(len(y), rng), _move(x, rng)
     forward_and_backward(cell, params, x, y, weights, initial, inputs=False, tape=tape, grads=grads, loss=loss)
-    return np.concatenate([grads[f"{state}0"][None], grads[state]])
+    return np.concatenate([grads[f"{state}0"][None], grads[cell.full(state)]])
 
 
 def _relative(ours: Array, theirs: Array) -> Array:
