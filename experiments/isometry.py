@@ -89,7 +89,7 @@ def main(
         largest = found[-1, :, 0]
         lines += [
             Line(what=f"{kind.__name__}: log10 of the largest, lag {lags}", measured=float(largest.mean()),
-                 standard_error=float(largest.std(ddof=1) / np.sqrt(seeds)), **exact, **check),
+                 standard_error=None if exact else float(largest.std(ddof=1) / np.sqrt(seeds)), **exact, **check),
             Line(what=f"{kind.__name__}: log10 of the median, lag {lags}", measured=float(np.median(found[-1])),
                  **exact),
         ]  # fmt: skip
