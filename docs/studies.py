@@ -1,0 +1,88 @@
+"""Writes docs/studies.md of the saved figures and numbers in docs/figures: ``python docs/studies.py``.
+
+To make those anew: ``python experiments/NAME.py``, and its SVG and JSON copied there. A test holds the page to them.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+NAMES = ("phase_diagram", "the_wall", "isometry", "lyapunov_spectrum", "curse_of_memory", "truncation_bias", "chrono")
+ALT = {
+    "phase_diagram": (
+        "A plane of gain and input noise, coloured by the measured slope; a line from gain 1.1 to 1.9 "
+        "parts vanishing from exploding, with four circles on it."
+    ),
+    "the_wall": (
+        "The error over weight and bias as a surface: a flat floor, a plateau, and a steep wall between "
+        "them, at which one path of descent jumps away and the clipped one goes on."
+    ),
+    "isometry": (
+        "Singular values against the lag: for orthogonal weights one line at 1, for Gaussian ones the "
+        "largest grows and the median falls by six decades in forty steps."
+    ),
+    "lyapunov_spectrum": (
+        "Lyapunov exponents of products of 2, 8 and 24 units: the points lie on the dashed lines of the "
+        "law."
+    ),
+    "curse_of_memory": (
+        "Two straight lines on logarithmic axes: the mean square of the state, and of its derivative, "
+        "which rises three times as steeply with the memory."
+    ),
+    "truncation_bias": (
+        "The relative bias against the steps that are gone back over: three straight lines for one linear "
+        "unit, and a curve for a GRU between them."
+    ),
+    "chrono": (
+        "What a forget gate keeps against the steps: two curves of one bias fall off within some ten "
+        "steps, that of chrono biases lasts for hundreds."
+    ),
+}
+
+
+def page() -> str:
+    """The page's text."""
+    parts = [
+        "# The studies",
+        "Each is one file in [experiments](../experiments), over the library. Each measures, sets the closed-form\n"
+        "theory beside it with nothing fitted, and has a cross-check; no figure is written that it disagrees with. The\n"
+        "first, the norm of the gradient by lag, stands in the [README](../README.md#script-an-experiment). This page is\n"
+        "made of saved numbers by `python docs/studies.py`.",
+    ]
+    for name in NAMES:
+        question, *rest = _doc(name)
+        parts += [f"## {question}", _picture(name), *rest, _table(name), f"`python experiments/{name}.py`"]
+    return "\n\n".join(parts) + "\n"
+
+
+def _doc(name: str) -> list[str]:
+    """The paragraphs of the experiment's own docstring, its roles turned into code."""
+    text = ast.get_docstring(ast.parse((HERE.parent / "experiments" / f"{name}.py").read_text(encoding="utf-8")))
+    return text.replace(":mod:`", "`").replace(":func:`", "`").replace("``", "`").split("\n\n")
+
+
+def _picture(name: str) -> str:
+    return (
+        f'<picture>\n  <source media="(prefers-color-scheme: dark)" srcset="figures/{name}-dark.svg">\n'
+        f'  <img src="figures/{name}-light.svg" alt="{ALT[name]}">\n</picture>'
+    )
+
+
+def _table(name: str) -> str:
+    lines = json.loads((HERE / "figures" / f"{name}.json").read_text(encoding="utf-8"))["table"]
+    rows = ["| | measured | theory | deviation | cross-check |", "|---|---|---|---|---|"]
+    for line in lines:
+        spread = f" ± {line['standard_error']:.2g}" if line["standard_error"] else ""
+        theory = "" if line["theory"] is None else f"{line['theory']:.5g}"
+        off = "" if line["deviation"] is None else f"{line['deviation']:+.2g}"
+        off += "" if line["in_standard_errors"] is None else f", {line['in_standard_errors']:+.1f} s.e."
+        what, check = (line[key].replace("|", r"\|") for key in ("what", "check"))
+        rows.append(f"| {what} | {line['measured']:.5g}{spread} | {theory} | {off} | {check} |")
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    (HERE / "studies.md").write_text(page(), encoding="utf-8")
