@@ -48,9 +48,9 @@ def page() -> str:
     parts = [
         "# The studies",
         "Each is one file in [experiments](../experiments), over the library. Each measures, sets the closed-form\n"
-        "theory beside it with nothing fitted, and has a cross-check; no figure is written that it disagrees with. The\n"
-        "first, the norm of the gradient by lag, stands in the [README](../README.md#script-an-experiment). This page is\n"
-        "made of saved numbers by `python docs/studies.py`.",
+        "theory beside it with nothing fitted, and has a cross-check; no figure is written that it disagrees with.\n"
+        "The first, the norm of the gradient by lag, stands in the [README](../README.md#script-an-experiment).\n"
+        "This page is made of saved numbers by `python docs/studies.py`.",
     ]
     for name in NAMES:
         question, *rest = _doc(name)

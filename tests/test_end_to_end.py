@@ -6,10 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from manual_rnn import cells
+from manual_rnn import cells, in_place
 from manual_rnn.cell import Cell
 from manual_rnn.gradients import forward_and_backward, loss_and_gradients
-from manual_rnn.testing import Sizes, Spec, verdicts
+from manual_rnn.testing import Sizes, Spec, verdicts, verify
 from manual_rnn.testing.end_to_end import _seen_beside, end_to_end_verdict
 from manual_rnn.testing.families import build
 from manual_rnn.testing.scales import natural_scales
@@ -323,3 +323,16 @@ def test_the_budget_is_in_units_of_the_cases_own_dtype(dtype):
     for name, block in end_to_end(RNN, case).items():
         assert (block.budget > 8 * np.finfo(dtype).eps).all(), name
         assert (block.budget[~block.ill_conditioned] < np.sqrt(np.finfo(dtype).eps)).all(), name
+
+
+def test_a_mistake_of_the_walk_in_place_is_seen(monkeypatch):
+    """Which users run, and no equation alone can show: it is not taken for what rounding does."""
+    right = in_place.go_back
+
+    def twice(*arguments):
+        found = right(*arguments)
+        return found and (found[0], {name: 2 * rows for name, rows in found[1].items()}, found[2])
+
+    monkeypatch.setattr(in_place, "go_back", twice)
+    report = verify(RNN, autodiff("rnn"), examples=16)
+    assert [e.name for e in report.equations if not e.agree] == ["grad_h0"]

@@ -1,11 +1,12 @@
 """Networks of layers in the pass itself: names, shapes, derivatives, lengths, resets, masks, learned initial states."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from manual_rnn import cells, initialise, loss_and_gradients, stack
+from manual_rnn import Affine, Cell, cells, initialise, loss_and_gradients, stack
 from manual_rnn.network import parameter_shapes
 from manual_rnn.sequences import boundaries
 from manual_rnn.tape import Tape
@@ -252,3 +253,72 @@ def refused(network=None, **options):
 def test_what_does_not_fit_is_refused_in_a_sentence(call, sentence):
     with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
         call()
+
+
+@all_networks
+@pytest.mark.parametrize("tokens", [False, True], ids=["dense", "tokens"])
+def test_what_training_runs_has_the_same_gradients(network, tokens):
+    """With tapes that keep less, and then over the memory of that pass: bit by bit."""
+    (params, x, y), options = problem(network)
+    x = np.argmax(x, axis=-1) if tokens else x
+    plain = loss_and_gradients(network, params, x, y, **options)
+    lean = loss_and_gradients(network, params, x, y, every_node=False, **options)
+    over = loss_and_gradients(network, params, x, y, every_node=False, over=lean, **options)
+    for result in (lean, over):
+        assert result.loss == plain.loss
+        for name, gradient in plain.gradients.items():
+            np.testing.assert_array_equal(result.gradients[name], gradient, err_msg=name)
+
+
+def shared_forward(node, prev, tap):
+    h = tap("h", np.tanh(node.a) + 0.5 * (prev.h + prev.m))
+    return {"h": h, "m": tap("m", 0.3 * (prev.h + prev.m) + node.a)}
+
+
+def shared_backward(node, prev, grad, tap):
+    grad_m = tap("m", grad.m)
+    grad_a = tap("a", grad.h * (1 - np.tanh(node.a) * np.tanh(node.a)) + grad_m)
+    both = 0.5 * grad.h + 0.3 * grad_m
+    return {"a": grad_a, "h_prev": both, "m_prev": both}
+
+
+def test_two_states_may_be_handed_the_same():
+    cell = Cell("shared", shared_forward, shared_backward, maps=(Affine(node="a", W=None),), states=("h", "m"))
+    network = stack(cell, learned_initial=True)
+    (params, x, y), options = problem(network)
+    del options["masks"]
+    for every_node in (True, False):
+        found = loss_and_gradients(network, params, x, y, every_node=every_node, **options)
+        assert found.gradients["initial_m"].any()
+        np.testing.assert_allclose(found.gradients["initial_m"], found.gradients["initial_h"], rtol=1e-13)
+
+
+def test_code_that_cannot_be_read_is_run_step_by_step_by_training_too():
+    def backward(node, prev, grad, tap):
+        grad_a = 1 - node.h * node.h
+        grad_a *= grad.h
+        return {"a": tap("a", grad_a)}
+
+    cell = replace(cells.get("rnn"), backward=backward)
+    (params, x, y), _ = problem(stack(cell))
+    lean = loss_and_gradients(cell, params, x, y, every_node=False).gradients
+    for name, gradient in loss_and_gradients(cells.get("rnn"), params, x, y).gradients.items():
+        np.testing.assert_allclose(lean[name], gradient, rtol=1e-13, atol=1e-15)
+
+
+def test_masks_are_no_wider_than_the_parameters_and_weights_of_bool_stay_what_they_are():
+    network = stack(cells.get("rnn"), layers=2)
+    (params, x, y), options = problem(network, dtype=np.float32)
+    wide = {"layer2.x": options["masks"]["layer2.x"].astype(float)}
+    with pytest.raises(ValueError, match=r"The parameters are float32, and masks\['layer2\.x'\] is float64"):
+        loss_and_gradients(network, params, x, y, masks=wide)
+    found = loss_and_gradients(network, params, x, y, lengths=options["lengths"], weights=np.ones((T, B), bool))
+    assert {gradient.dtype for gradient in found.gradients.values()} == {np.dtype(np.float32)}
+
+
+def test_where_lengths_say_where_a_cell_begins_it_has_no_initial_state():
+    network = stack(cells.get("lstm"), bidirectional=True)
+    (params, x, y), options = problem(network)
+    found = loss_and_gradients(network, params, x, y, lengths=options["lengths"]).gradients
+    assert {"layer1.h0", "layer1.c0"} <= set(found)
+    assert not {"layer1_reverse.h0", "layer1_reverse.c0"} & set(found)

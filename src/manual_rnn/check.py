@@ -164,12 +164,13 @@ def check_sequences(
     resets: Any,
     masks: Any,
     sizes: tuple[int, int, int],
+    dtype: np.dtype[Any],
     *,
     handed_in: bool,
 ) -> None:
     """Raises ValueError where lengths, resets or masks do not fit sequences of ``sizes`` (T, B, n_hidden).
 
-    ``handed_in``: whether an initial state is.
+    ``dtype``: that of the parameters. ``handed_in``: whether an initial state is.
     """
     T, B, n_hidden = sizes
     both = any(cell.reverse for cell in network.cells)
@@ -195,10 +196,10 @@ def check_sequences(
                 "True at each step that begins a sequence."
             )
     if masks is not None:
-        _check_masks(network, masks, (T, B, n_hidden))
+        _check_masks(network, masks, (T, B, n_hidden), dtype)
 
 
-def _check_masks(network: Network, masks: Any, rows: tuple[int, int, int]) -> None:
+def _check_masks(network: Network, masks: Any, rows: tuple[int, int, int], dtype: np.dtype[Any]) -> None:
     T, B, n_hidden = rows
     widths = {f"{cell.prefix}x": n_hidden * len(below) for below, layer in pairwise(network.layers) for cell in layer}
     _check_mapping("masks", masks, "by the name of a layer's input what it is multiplied with")
@@ -213,6 +214,11 @@ def _check_masks(network: Network, masks: Any, rows: tuple[int, int, int]) -> No
         if mask.shape != shape or not np.issubdtype(mask.dtype, np.floating):
             raise ValueError(f"{what} has the shape {mask.shape} and dtype {mask.dtype}; expected numbers {shape}.")
         _check_finite(what, mask)
+        if np.result_type(dtype, mask) != dtype:
+            raise ValueError(
+                f"The parameters are {dtype}, and {what} is {mask.dtype}: the pass would be computed in "
+                f"{np.result_type(dtype, mask)}. Hand in its .astype('{dtype}'), or parameters that are as wide."
+            )
 
 
 def _check_initial(cell: Cell | Network, initial: Mapping[str, Array], shape: tuple[int, int]) -> None:

@@ -31,8 +31,8 @@ class Result:
     """L, the weighted sum over time and batch, in nats. A Python float, so of a longdouble pass it has the digits of
     float64; ``tape["loss"].sum()`` has all of them."""
     gradients: dict[str, Array]
-    """∂L/∂v by the name of v: each parameter, each initial state ("h0") but where it is learned, and "x" where it
-    was asked for."""
+    """∂L/∂v by the name of v: each parameter, each initial state ("h0"), and "x" where it was asked for. No initial
+    state is there where it is learned, nor of a cell that goes back in time where lengths say where it begins."""
     state: dict[str, Array]
     """The states after the last step of each sequence, (B, n_hidden) each: what the next window starts from."""
     tape: Tape
@@ -128,8 +128,9 @@ def loss_and_gradients(
     check_problem(cell, params, x, y, initial, weights, loss)
     network = Network.of(cell)
     (T, B), n_hidden = y.shape[:2], widths(network, params)[1]
-    check_sequences(network, lengths, resets, masks, (T, B, n_hidden), handed_in=initial is not None)
-    weights = weights_of_steps(weights, reduction, T, B, np.result_type(*params.values()), lengths)
+    dtype = np.result_type(*params.values())
+    check_sequences(network, lengths, resets, masks, (T, B, n_hidden), dtype, handed_in=initial is not None)
+    weights = weights_of_steps(weights, reduction, T, B, dtype, lengths)
     learned = network.learned_initial and initial is None
     before = (over.tape, over.node_gradients) if over else (None, None)
     tape, grads = (Tape(T, over=written_over, lean=not every_node) for written_over in before)
@@ -142,7 +143,9 @@ def loss_and_gradients(
         for c in (c for c in network.cells if not c.reverse):
             at_the_end = {name: tape[c.full(name)][lengths - 1, np.arange(B)] for name in c.states}
             state |= {f"{c.prefix}{name}": rows for name, rows in at_the_end.items()}
-    of_states = [] if learned else [f"{name}0" for name in network.states]
+    # Not what no longer starts from them: a learned state does, or each sequence's own end.
+    given = [c for c in network.cells if not learned and not (c.reverse and lengths is not None)]
+    of_states = [c.initial_name(state) for c in given for state in c.states]
     return Result(
         loss=float(tape["loss"].sum().real),
         gradients={name: grads[name] for name in [*params, *of_states, *(["x"] if inputs else [])]},

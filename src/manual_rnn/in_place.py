@@ -2,7 +2,9 @@
 
 The cell's code is run once, on symbols; what it does with them becomes a :class:`~manual_rnn.program.Program`, whose
 results go straight to the tape. The same functions of the same operands are called, so the numbers are those of the
-cell's code to the last bit. Code that cannot be read so, a tape that looks at each step, or arrays of two dtypes:
+cell's code to the last bit; but for sums of products of one row, which the maps share, and for code whose own numbers
+make arrays of another dtype (``np.where(a > 0, 1.0, 0.0)`` is float64): here all are of the parameters' dtype. Code
+that cannot be read so, a tape that looks at each step, or arrays of two dtypes:
 ``None`` is returned, and bptt's own walk is taken. A pass over the memory of one before (``over``) runs the same
 program on the arrays that are new.
 """
@@ -66,7 +68,10 @@ def _forward(
     T, *shape = rows.shape
     program = Program(tuple(shape), rows.dtype)
     tapped: set[str] = set()
-    kept = _read_on_the_way_back(cell, maps) if tape.lean else None
+    try:
+        kept = _read_on_the_way_back(cell, maps) if tape.lean else None
+    except Unreadable:
+        return None
     of_one_step = kept is not None and affine.is_tokens(x)
     if of_one_step:
         # Hardly any map is read later: the columns of U are gathered a step at a time, to one array that stays near.
@@ -99,7 +104,7 @@ def _forward(
             rows = a[maps.places[name]]
             program.values[symbol] = Rows(rows)
             if of_one_step and kept is not None and name in kept:
-                rows = tape.room(name, (T, *shape), program.dtype)
+                rows = tape.room(cell.full(name), (T, *shape), program.dtype)
                 program.call(np.positive, program.values[symbol], out=Rows(rows))
         elif name in together and together[name][0] == value.expression:
             rows = together[name][1]
@@ -247,9 +252,9 @@ def _backward(
         for name in cell.states:
             given = local.get(f"{name}_prev")
             _hand_back(walk, maps, name, given)
-            if starts:
-                here = walk.handed[Symbol("starts", "here")]
-                program.call(_hand_to, Same(fresh[name]), here, out=Rows(carried[name]))
+        for name in cell.states if starts else ():  # when all have been: two may be handed the same
+            here = walk.handed[Symbol("starts", "here")]
+            program.call(_hand_to, Same(fresh[name]), here, out=Rows(carried[name]))
     except Exception:  # as above
         return None
     return walk

@@ -64,7 +64,7 @@ def weights_of_steps(
         return weights_for(reduction, T, B, dtype, lengths)
     if reduction != "sum":
         raise ValueError(f"Both weights and reduction={reduction!r} are given; the weights say all a reduction can.")
-    return weights if lengths is None else np.where(within(lengths, T, B), weights, 0)
+    return weights if lengths is None else np.where(within(lengths, T, B), weights, weights.dtype.type(0))
 
 
 def weights_for(

@@ -34,6 +34,10 @@ DISTURBANCE = 4
 WIDER = {np.dtype(np.float32): np.dtype(np.float64), np.dtype(np.float64): np.dtype(np.longdouble)}
 
 
+class StepByStep(Tape):
+    """A tape like any other, but that the walk through its steps is not the one in place."""
+
+
 class DisturbedTape(Tape):
     """Disturbs every node by a few units of its natural scale, and flushes subnormals as compiled code does."""
 
@@ -82,9 +86,18 @@ class BlockCheck:
 
 
 def end_to_end_verdict(
-    model: Cell | Network, case: Case, answer: Answer, scales: Scales, *, manual: Manual = forward_and_backward
+    model: Cell | Network,
+    case: Case,
+    answer: Answer,
+    scales: Scales,
+    *,
+    manual: Manual = forward_and_backward,
+    in_place: bool = False,
 ) -> dict[str, BlockCheck]:
     """Judges every node and gradient of one case; names as in the local verdict.
+
+    ``in_place``: the pass that is judged is the one in place, which users run, and not the walk step by step that the
+    budget is measured with: an error that both of two runs have would be taken for what rounding does.
 
     Raises:
         ValueError: an array is missing or has the wrong shape; the sentence names it.
@@ -94,9 +107,10 @@ def end_to_end_verdict(
     dtype, T = case.dtype, case.spec.sizes.T
     rng = np.random.default_rng(case.spec.seed)
     with np.errstate(all="ignore"):
-        ours = _run(model, case, Tape(T), Tape(T), manual)
+        ours = _run(model, case, StepByStep(T), StepByStep(T), manual)
+        judged = ours if not in_place else _in_place(model, case, manual)
         try:
-            exact = _run(model, case.astype(WIDER[dtype]), Tape(T), Tape(T), manual)
+            exact = _run(model, case.astype(WIDER[dtype]), StepByStep(T), StepByStep(T), manual)
         except TypeError:  # the cell calls a function that has no such format (scipy's, say): the samples must do
             exact = ours
         disturbed = [
@@ -114,11 +128,18 @@ def end_to_end_verdict(
                 raise ValueError(f"{name} has the shape {ours[name].shape}, expected {truth.shape}.")
             # One block a row: all that comes after the axes of time and batch.
             rows = (*truth.shape[: leading_axes(model, name)], -1)
-            blocks = [run[name].reshape(rows) for run in (ours, exact, *disturbed)]
+            blocks = [run[name].reshape(rows) for run in (judged, ours, exact, *disturbed)]
             own = scales[0][name] if name in nodes else scales[1][name.removeprefix("grad_")]
             local = bound_for(own.terms) * (np.finfo(dtype).eps * own.of.reshape(rows) + np.finfo(dtype).tiny)
             checks[name] = _check(truth.reshape(rows), local, *blocks, at_kink=at_kink and name not in kinks)
         return checks
+
+
+def _in_place(model: Cell | Network, case: Case, manual: Manual) -> dict[str, Array]:
+    """What users run: the walk in place, and of it what training runs, on tapes that keep less."""
+    T = case.spec.sizes.T
+    lean = _run(model, case, Tape(T, lean=True), Tape(T, lean=True), manual)
+    return _run(model, case, Tape(T), Tape(T), manual) | {n: a for n, a in lean.items() if n.startswith("grad_")}
 
 
 def _run(model: Cell | Network, case: Case, tape: Tape, grads: Tape, manual: Manual) -> dict[str, Array]:
@@ -132,7 +153,9 @@ def _near_zero(node: Array, exact: Array, runs: list[Array], scale: Array) -> bo
     return bool((np.abs(node) <= SAFETY * measured + SAFETY * np.finfo(node.dtype).eps * scale).any())
 
 
-def _check(truth: Array, local: Array, ours: Array, exact: Array, *disturbed: Array, at_kink: bool) -> BlockCheck:
+def _check(
+    truth: Array, local: Array, judged: Array, ours: Array, exact: Array, *disturbed: Array, at_kink: bool
+) -> BlockCheck:
     info = np.finfo(truth.dtype)
 
     def largest(array: Array) -> Array:
@@ -148,7 +171,7 @@ def _check(truth: Array, local: Array, ours: Array, exact: Array, *disturbed: Ar
     # A NaN of the wide run, too, is none of overflow: a wider format reaches further than the truth.
     never_a_number = np.isnan(largest(exact)) & np.isfinite(size) & (np.finfo(exact.dtype).maxexp > info.maxexp)
     return BlockCheck(
-        error=np.asarray(largest(ours - truth) / relative_to, np.float64),
+        error=np.asarray(largest(judged - truth) / relative_to, np.float64),
         budget=budget / relative_to,
         ill_conditioned=(~decidable | at_kink) & ~never_a_number,
     )

@@ -95,8 +95,8 @@ def judge(
     chunks = [group[start : start + CHUNK] for group in groups.values() for start in range(0, len(group), CHUNK)]
     tally = Tally(model, loss)
     for answered in _answered_ahead(model, oracle, chunks):
-        for case, answer in answered:
-            tally.add(case, *verdicts(model, case, answer, manual=manual))
+        for i, (case, answer) in enumerate(answered):  # of each shape the first is judged as users run it
+            tally.add(case, *verdicts(model, case, answer, manual=manual, in_place=i == 0))
         progress(len(answered))
     return tally
 
@@ -136,14 +136,19 @@ def _answered_ahead(
 
 
 def verdicts(
-    model: Cell | Network, case: Case, answer: Answer, *, manual: Manual = forward_and_backward
+    model: Cell | Network,
+    case: Case,
+    answer: Answer,
+    *,
+    manual: Manual = forward_and_backward,
+    in_place: bool = False,
 ) -> tuple[dict[str, EquationCheck], dict[str, BlockCheck]]:
-    """Both verdicts on one case: by equation, and end to end."""
+    """Both verdicts on one case: by equation, and end to end, there of the pass in place if told so."""
     try:
         with np.errstate(all="ignore"):
             scales = natural_scales(model, case, answer)
         local = local_verdict(model, case, answer, scales, manual=manual)
-        return local, end_to_end_verdict(model, case, answer, scales, manual=manual)
+        return local, end_to_end_verdict(model, case, answer, scales, manual=manual, in_place=in_place)
     except (Exception, SystemExit) as error:
         raise _as_it_is(model, case, error) from error
 
