@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 
 NAMES = {
+    "ours_compiled": "ours, compiled",
     "floor": "the products alone",
     "floor_whole": "the products, not in blocks",
     "jax_scan": "JAX, compiled",
@@ -18,9 +19,9 @@ def clock(row, shared):
     return "processor" if shared and row["threads"] == 1 else "wall"
 
 
-def ratio(row, name, kind):
+def ratio(row, name, kind, by="ours"):
     """Median, least and greatest, over the rounds, of an engine's time by ours of the same round."""
-    pairs = zip(row["times"][name], row["times"]["ours"], strict=True)
+    pairs = zip(row["times"][name], row["times"][by], strict=True)
     ratios = [theirs[kind] / ours[kind] for theirs, ours in pairs]
     return statistics.median(ratios), min(ratios), max(ratios)
 
