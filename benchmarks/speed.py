@@ -27,7 +27,7 @@ from manual_rnn.provenance import provenance
 
 RESULTS = Path(__file__).parent / "results" / "speed.json"
 NEEDS = {"jax_scan": "jax", "torch_modules": "torch", "ours_compiled": "numba"}
-ENGINES = {name: NEEDS.get(name) for name in ("ours", *NAMES)}
+ENGINES = {name: NEEDS.get(name) for name in ("ours", "ours_compiled", *NAMES)}
 """By name, what has to be installed for it."""
 CELLS = ("rnn", "lstm", "gru")
 SHAPES = (
