@@ -96,32 +96,30 @@ class Compiled:
         for i, operand in enumerate(self._operands):
             array = self._places[operand] if isinstance(operand, Between) else operand.array
             if array is not self._arrays[i]:
-                in_place = _in_one_piece(array)
-                if not in_place and operand in self._written:
+                root = _root(array)
+                if root.flags.c_contiguous and root.dtype == array.dtype:
+                    self._arrays[i] = array
+                elif operand in self._written:
                     raise Unreadable("a result in memory of another kind")
-                found = array if in_place else np.ascontiguousarray(array)
-                self._flat[i], self._rows[i] = _located(found, isinstance(operand, Rows))
-                self._arrays[i] = array if in_place else None
+                else:
+                    root = array = np.ascontiguousarray(array)
+                    self._arrays[i] = None  # the copy is of this pass only
+                self._flat[i], self._rows[i] = _located(array, root, isinstance(operand, Rows))
         self._function(np.uint64(T), backwards, self._at.view(np.uint64), *self._flat)
 
 
 def _root(array: Array) -> Array:
+    """The array that has the memory."""
     while isinstance(array.base, np.ndarray):
         array = array.base
     return array
 
 
-def _in_one_piece(array: Array) -> bool:
-    """Whether it is part of an array of the same type whose elements lie end to end."""
-    root = _root(array)
-    return bool(root.flags.c_contiguous and root.dtype == array.dtype)
-
-
-def _located(array: Array, rows: bool) -> tuple[Array, tuple[int, ...]]:
+def _located(array: Array, root: Array, rows: bool) -> tuple[Array, tuple[int, ...]]:
     """The memory that an array is part of, end to end, and where in it the array is."""
-    root = _root(array)
     size = array.itemsize
-    offset = (array.__array_interface__["data"][0] - root.__array_interface__["data"][0]) // size
+    at, start = (0, 0) if array is root else (a.__array_interface__["data"][0] for a in (array, root))
+    offset = (at - start) // size
     strides = [0 if n == 1 else stride // size for n, stride in zip(array.shape, array.strides, strict=True)]
     length, step, of_step = (array.shape[0], strides[0], strides[1:]) if rows else (1, 0, strides)
     padded = [0] * (4 - len(of_step)) + of_step
@@ -144,6 +142,7 @@ class _Writer:
         self._body: list[str] = []
         self._in_rows = False
         self._uses = Counter(o for _, operands, _ in program.calls for o in operands)
+        self._local = _within_rows(program)
         for function, operands, out in program.calls:
             self._add(function, operands, out)
 
@@ -192,7 +191,8 @@ class _Writer:
     def _store(self, tree: Tree, out: Operand) -> None:
         """A loop that computes the elements of ``out``."""
         if isinstance(out, Between):
-            self.places[out] = np.empty(out.shape, out.dtype)
+            B = 1 if out in self._local else out.shape[-2]
+            self.places[out] = np.empty((*out.shape[:-2], B, out.shape[-1]), out.dtype)
         else:
             for between, waiting in list(self._waiting.items()):
                 if any(_may_overlap(leaf, out) for leaf in waiting.leaves()):
@@ -278,6 +278,16 @@ class _Writer:
 
     def _number(self, operand: Operand) -> int:
         return self.index.setdefault(operand, len(self.index))
+
+
+def _within_rows(program: Program) -> set[Operand]:
+    """What is made and read in one loop over the rows: one row of it is all there ever is, and stays near."""
+    loop, seen_in = 0, dict[Operand, set[int]]()
+    for function, operands, out in program.calls:
+        loop += function in (np.matmul, gather)
+        for operand in (*operands, out):
+            seen_in.setdefault(operand, set()).add(-1 if function in (np.matmul, gather) else loop)
+    return {operand for operand, loops in seen_in.items() if len(loops) == 1 and loops != {-1}}
 
 
 def _may_overlap(a: Operand, b: Operand) -> bool:
