@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bptt_cases import assert_close
-from manual_rnn import cells, initialise, loss_and_gradients, stack
+from manual_rnn import affine, cells, initialise, loss_and_gradients, stack
 from manual_rnn.cli.caches import cache_folder
 from manual_rnn.options import TrainingOptions
 from manual_rnn.windows import Windows
@@ -155,6 +155,16 @@ def test_it_is_compiled_once_for_all_sizes_and_kept():
         loss_and_gradients(rnn, params, x, y, every_node=False, compiled=True)
     assert compiled._function.cache_info().misses == 2  # forward and back
     assert list((cache_folder().parent / "compiled").glob("*.py"))
+
+
+@sizes
+def test_the_sum_by_token_is_numpy_s(sizes):
+    T, B, n, H = sizes
+    rng = np.random.default_rng(4)
+    x = np.asfortranarray(rng.integers(0, n, (T, B)))
+    for grad_a in (rng.standard_normal((3, T, B, H)), rng.standard_normal((T, 3, B, H)).swapaxes(0, 1)[1:]):
+        ours, truth = compiled.sum_by_token(grad_a, x, n), affine.weight_gradients(grad_a, x, n)
+        assert_close(ours, truth, 2)
 
 
 def test_training_by_a_compiled_function_is_training():

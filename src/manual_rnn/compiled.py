@@ -74,6 +74,18 @@ def run(walk: Walk, T: int, *, backwards: bool) -> bool:
     return True
 
 
+def sum_by_token(grad_a: Array, x: Array, n: int) -> Array:
+    """∇U of several maps, (k, n_hidden, n): :func:`manual_rnn.affine.weight_gradients` of token ids x (T, B)."""
+    from manual_rnn import kernels
+
+    k, T, B, n_hidden = grad_a.shape
+    rows = grad_a.reshape(k, T * B, n_hidden)
+    flat, (offset, *_, of_map, of_row, _) = _located(rows, _root(rows), rows=False)
+    total = np.zeros((k, n, n_hidden), grad_a.dtype)
+    kernels.sum_by_token(flat, np.array([offset, of_map, of_row], np.uint64), x.ravel(), total)
+    return total.swapaxes(-1, -2)
+
+
 class Compiled:
     """The compiled form of a program. Raises Unreadable where it has none: NumPy's calls are to be taken."""
 

@@ -69,6 +69,16 @@ def functions(dtype: type[np.floating[Any]]) -> tuple[Callable[[Any], Any], Call
 
 
 @njit
+def sum_by_token(rows, at, tokens, total):
+    """Adds row (k, i) of rows to row tokens[i] of total[k]; ``at`` has where rows begin and their strides."""
+    for k in range(total.shape[0]):
+        for i in range(len(tokens)):
+            out, first = total[k, tokens[i]], at[0] + np.uint64(k) * at[1] + np.uint64(i) * at[2]
+            for j in range(len(out)):
+                out[j] += rows[first + np.uint64(j)]
+
+
+@njit
 def block_product(rows, r, matrix, w, out, o, stride, B, m, n):
     """The product of B rows of m with a matrix (m, n), by BLAS; the rows of the result are ``stride`` apart."""
     i, k = np.intp(r), np.intp(w)
