@@ -3,7 +3,7 @@
 The program (:mod:`manual_rnn.program`) is written out as Python source (:mod:`manual_rnn.source`), and numba compiles
 that. The source holds no size, so a cell is compiled once for each dtype, and kept in the user's cache folder.
 
-Sums, products and quotients are NumPy's to the last bit. exp, tanh and matrix products are not
+Sums, products and quotients by element are NumPy's to the last bit. exp, tanh and matrix products are not
 (:mod:`manual_rnn.kernels`), so a pass agrees with NumPy's within rounding; tests/test_compiled.py holds them together.
 """
 
