@@ -29,8 +29,8 @@ from engines.page import NAMES, clock, page_of, ratio
 from manual_rnn.provenance import provenance
 
 RESULTS = Path(__file__).parent / "results" / "speed.json"
-NEEDS = {"jax_scan": "jax", "torch_modules": "torch"}
-ENGINES = {name: NEEDS.get(name) for name in ("ours", *NAMES)}
+NEEDS = {"jax_scan": "jax", "torch_modules": "torch", "ours_compiled": "numba"}
+ENGINES = {name: NEEDS.get(name) for name in ("ours", "ours_compiled", *NAMES)}
 """By name, what has to be installed for it."""
 CELLS = ("rnn", "lstm", "gru")
 SHAPES = (
@@ -149,7 +149,7 @@ def run_all(told: argparse.Namespace) -> dict:
     threads = [1] if told.quick else told.threads
     rounds, seconds = (1, 0.0) if told.quick else (told.rounds, told.seconds)
     results = {**provenance(), "cores": os.cpu_count(), "shared": told.shared, "rounds": rounds, "rows": []}
-    results["versions"] |= {name: version(name) for name in ("jax", "torch") if importlib.util.find_spec(name)}
+    results["versions"] |= {name: version(name) for name in ("jax", "torch", "numba") if importlib.util.find_spec(name)}
     for number in threads:
         engines = {name: Engine(name, number) for name in present}
         try:

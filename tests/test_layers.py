@@ -17,7 +17,7 @@ from reference.network import weights_of
 
 MANUAL = Path(manual_rnn.__file__).parent
 REFERENCE = Path(reference.__file__).parent
-HEAVY = {"jax", "jaxlib", "hypothesis", "matplotlib", "scipy", "reference"}
+HEAVY = {"jax", "jaxlib", "hypothesis", "matplotlib", "scipy", "numba", "reference"}
 MEET = "cli"
 """The folder of manual_rnn that composes both packages."""
 
@@ -86,7 +86,7 @@ def test_importing_the_package_loads_nothing_heavy():
 
 
 def test_importing_any_module_outside_the_checker_and_the_command_line_loads_nothing_heavy():
-    names = list(modules_of(MANUAL, leave_out=("testing", "cli")))
+    names = list(modules_of(MANUAL, leave_out=("testing", "cli", "kernels")))  # the last is what numba compiles
     assert {"manual_rnn", "manual_rnn.bptt", "manual_rnn.cells.rnn", "manual_rnn.training"} <= set(names)
     assert heavy_after("\n".join(f"import {name}" for name in names)) == set()
 

@@ -13,14 +13,17 @@ NAMES = {
 }
 
 
+BESIDE_COMPILED = {"ours": "NumPy", "jax_scan": NAMES["jax_scan"], "torch_modules": NAMES["torch_modules"]}
+
+
 def clock(row, shared):
     """Which time counts: on a machine that others use, that of the processor, where there is one thread."""
     return "processor" if shared and row["threads"] == 1 else "wall"
 
 
-def ratio(row, name, kind):
-    """Median, least and greatest, over the rounds, of an engine's time by ours of the same round."""
-    pairs = zip(row["times"][name], row["times"]["ours"], strict=True)
+def ratio(row, name, kind, by="ours"):
+    """Median, least and greatest, over the rounds, of an engine's time by ours of the same round, or by another's."""
+    pairs = zip(row["times"][name], row["times"][by], strict=True)
     ratios = [theirs[kind] / ours[kind] for theirs, ours in pairs]
     return statistics.median(ratios), min(ratios), max(ratios)
 
@@ -62,6 +65,7 @@ def page_of(results):
         lines += ["|---" * (3 + len(NAMES)) + "|"]
         lines += [_line(row, kind) for row in rows]
         lines += _means([row for row in rows if row["shape"][1] >= 16], kind)
+        lines += _compiled([row for row in rows if "ours_compiled" in row["times"]], kind)
     return lines
 
 
@@ -77,6 +81,28 @@ def _means(rows, kind):
         ]
         said.append(f"{cell} {' and '.join(means)}")
     return ["", f"Geometric means at B ≥ 16: {'; '.join(said)}."] if said else []
+
+
+def _compiled(rows, kind):
+    """A table: the extra "fast" beside NumPy and the compilers."""
+    if not rows:
+        return []
+    lines = [
+        "",
+        "With `compiled=True`, the extra `manual-rnn[fast]`, its time and how many times as long the others take;",
+        "the first call, which compiles, is not in it:",
+        "",
+        "| cell | T, B, vocabulary, H | compiled, ms | " + " | ".join(BESIDE_COMPILED.values()) + " |",
+        "|---" * (3 + len(BESIDE_COMPILED)) + "|",
+    ]
+    for row in rows:
+        ours = statistics.median(time[kind] for time in row["times"]["ours_compiled"]) * 1000
+        found = [
+            "{:.2f} ({:.2f}–{:.2f})".format(*ratio(row, name, kind, "ours_compiled")) if name in row["times"] else "–"
+            for name in BESIDE_COMPILED
+        ]
+        lines.append(f"| {row['cell']} | {', '.join(map(str, row['shape']))} | {ours:.3g} | {' | '.join(found)} |")
+    return lines
 
 
 def _line(row, kind):

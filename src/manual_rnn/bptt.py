@@ -119,7 +119,10 @@ def go_back(
             grad_W = affine.product_weight_gradient(of_map, rows, diagonal=term.diagonal)  # (B7)
             grads.tap_all(term.weight, grad_W)
     n_in = params[of_input(cell)].shape[1]
-    grad_U = affine.weight_gradients(grad_a[maps.of_input], x, n_in)  # (B8)
+    weight_gradients = affine.weight_gradients
+    if grads.compiled and affine.is_tokens(x) and grad_a.dtype.char in "fd":
+        from manual_rnn.compiled import sum_by_token as weight_gradients
+    grad_U = weight_gradients(grad_a[maps.of_input], x, n_in)  # (B8)
     for name, gradient in zip(maps.U.values(), grad_U, strict=True):
         grads.tap_all(name, gradient)
     for w in cell.weights:

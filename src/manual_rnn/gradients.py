@@ -93,6 +93,7 @@ def loss_and_gradients(
     inputs: bool = False,
     every_node: bool = True,
     over: Result | None = None,
+    compiled: bool = False,
 ) -> Result:
     r"""The loss of a batch of sequences and its gradient with respect to everything, by BPTT.
 
@@ -118,13 +119,22 @@ def loss_and_gradients(
             need is left out of the tapes, and with it half of the time that is not in matrix products.
         over: a result of before that nobody reads any more, but for its state and its parameters' gradients: its
             tapes are written over, which saves asking the system for memory at each update.
+        compiled: whether the steps are run by one compiled function in place of NumPy's calls, which pays most where
+            the batch is small. It needs numba, the extra "fast", and some seconds the first time that a cell is run;
+            its numbers differ from NumPy's by rounding. Where a cell's code has no compiled form, NumPy's calls are
+            made: arrays of longdouble, functions that numba does not know.
 
     The gradient is the gradient: nothing is clipped, scaled or averaged unless ``reduction`` says so.
 
     Raises:
         ValueError: an array has the wrong shape, an id is out of range, a parameter is not finite; the sentence
             names the array, what it is and what it should be.
+        ModuleNotFoundError: ``compiled`` without numba; the sentence says what to install.
     """
+    if compiled:
+        from manual_rnn.compiled import needed
+
+        needed()
     check_problem(cell, params, x, y, initial, weights, loss)
     network = Network.of(cell)
     (T, B), n_hidden = y.shape[:2], widths(network, params)[1]
@@ -133,7 +143,9 @@ def loss_and_gradients(
     weights = weights_of_steps(weights, reduction, T, B, dtype, lengths)
     learned = network.learned_initial and initial is None
     before = (over.tape, over.node_gradients) if over else (None, None)
-    tape, grads = (Tape(T, over=written_over, lean=not every_node) for written_over in before)
+    tape, grads = (
+        Tape(T, over=written_over, lean=not every_node, compiled=compiled) for written_over in before
+    )
     state = forward_and_backward(
         network, params, x, y, weights, zero_state(network, params, B) if initial is None else initial,
         inputs=inputs, tape=tape, grads=grads, loss=loss,

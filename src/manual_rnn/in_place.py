@@ -24,7 +24,7 @@ from manual_rnn.gates import gates
 from manual_rnn.maps import Maps, Product
 from manual_rnn.program import Operand, Program, Rows, Same, run
 from manual_rnn.tape import Tape
-from manual_rnn.walk import Walk, WalkBack, at_once, each_step, gather, times, times_back
+from manual_rnn.walk import Walk, WalkBack, at_once, each_step, gather, go_on, hand_to, times, times_back
 
 
 def unroll(
@@ -47,8 +47,7 @@ def unroll(
         tape.keep(f"{cell.prefix}unroll", key, walk)
     if Symbol("outside", "x") not in walk.handed:
         maps.from_outside(x, walk.maps)
-    T = len(x)
-    run(walk.program.steps(range(T)[::-1] if cell.reverse else range(T)))
+    _run(walk, len(x), tape, backwards=cell.reverse)
     for name, rows in walk.recorded.items():
         tape.tap_all(cell.full(name), rows)
     return True
@@ -132,7 +131,7 @@ def _forward(
         walk.hand("goes", goes_on)
         for name in cell.states:
             at, of = walk.handed[Symbol("prev", name)], walk.handed[Symbol("left", name)]
-            program.call(_go_on, of, walk.handed[Symbol("goes", "on")], out=at)
+            program.call(go_on, of, walk.handed[Symbol("goes", "on")], out=at)
     try:
         for product in maps.before:
             add(product, walk.handed[Symbol("prev", product.term.of)])
@@ -182,7 +181,7 @@ def go_back(
         both[first_row] = 0 if after is None else after[name]
     for total in walk.fresh.values():
         total[:] = 0
-    run(walk.program.steps(range(T) if cell.reverse else range(T)[::-1]))
+    _run(walk, T, grads, backwards=not cell.reverse)
     for name, rows in walk.recorded.items():
         grads.tap_all(cell.full(name), rows)
     carried = {name: both[last_row].copy() for name, both in walk.carried.items()}
@@ -254,10 +253,19 @@ def _backward(
             _hand_back(walk, maps, name, given)
         for name in cell.states if starts else ():  # when all have been: two may be handed the same
             here = walk.handed[Symbol("starts", "here")]
-            program.call(_hand_to, Same(fresh[name]), here, out=Rows(carried[name]))
+            program.call(hand_to, Same(fresh[name]), here, out=Rows(carried[name]))
     except Exception:  # as above
         return None
     return walk
+
+
+def _run(walk: Walk, T: int, tape: Tape, *, backwards: bool) -> None:
+    if tape.compiled:
+        from manual_rnn import compiled
+
+        if compiled.run(walk, T, backwards=backwards):
+            return
+    run(walk.program.steps(range(T)[::-1] if backwards else range(T)))
 
 
 def _read_on_the_way_back(cell: Cell, maps: Maps) -> set[str]:
@@ -266,16 +274,6 @@ def _read_on_the_way_back(cell: Cell, maps: Maps) -> set[str]:
     read = {symbol for e in (*equations.tapped.values(), *equations.returned.values()) for symbol in symbols(e)}
     nodes = {symbol.name for symbol in read if symbol.kind == "node"}
     return nodes | {product.term.of for product in maps.within} | set(cell.states)
-
-
-def _go_on(left: Array, where: Array, out: Array) -> None:
-    np.copyto(out, left, where=where)
-
-
-def _hand_to(fresh: Array, starts: Array, out: Array) -> None:
-    """What a step that starts anew hands back goes to the fresh state, and not to the step before."""
-    np.add(fresh, out, out=fresh, where=starts)
-    np.copyto(out, 0, where=starts)
 
 
 def _hand_back(walk: WalkBack, maps: Maps, state: str, direct: Traced | None) -> None:

@@ -57,6 +57,8 @@ class TrainingOptions:
     """Updates between two evaluations on the validation set; one comes at the end in any case."""
     threads: int = 1
     """Threads for matrix products; up to a few hundred units, one is as fast as two."""
+    compiled: bool = False
+    """Run the steps by a compiled function: quicker where the batch is small; needs manual-rnn[fast]."""
 
     def __post_init__(self) -> None:
         from manual_rnn import cells

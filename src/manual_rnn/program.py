@@ -56,7 +56,7 @@ class Program:
         self.shape, self.dtype = shape, dtype
         self.values: dict[Expression, Operand] = {}
         """What is known already, by its expression."""
-        self._calls: list[tuple[Function, tuple[Operand, ...], Operand]] = []
+        self.calls: list[tuple[Function, tuple[Operand, ...], Operand]] = []
         self._places: dict[Between, Array] = {}
         self._views: dict[Operand, tuple[Array, list[Array]]] = {}
         self._steps: list[tuple[list[list[Array]], Step]] = []
@@ -64,9 +64,9 @@ class Program:
     def call(self, function: Function, *operands: Operand, out: Operand | None = None) -> Operand:
         """Adds a call; its result goes to ``out``, to a buffer by default."""
         if out is None:
-            shape = np.broadcast_shapes(self.shape, *map(_shape_of, operands))
-            out = Between(shape, _dtype(function, *map(_dtype_of, operands)))
-        self._calls.append((function, operands, out))
+            shape = np.broadcast_shapes(self.shape, *map(shape_of, operands))
+            out = Between(shape, _dtype(function, *map(dtype_of, operands)))
+        self.calls.append((function, operands, out))
         return out
 
     def value(self, expression: Expression, out: Operand | None = None) -> Operand:
@@ -83,16 +83,16 @@ class Program:
         found = self.values[expression]
         if out is None or found is out:
             return found
-        if isinstance(found, Between) and (found.shape, found.dtype) == (_shape_of(out), _dtype_of(out)):
+        if isinstance(found, Between) and (found.shape, found.dtype) == (shape_of(out), dtype_of(out)):
             self._move(found, out)
             return out
         return self.call(np.positive, found, out=out)
 
     def _move(self, old: Between, new: Operand) -> None:
         """What went to a buffer goes to a place of its own, which nothing reads before."""
-        self._calls = [
+        self.calls = [
             (function, tuple(new if o is old else o for o in operands), new if out is old else out)
-            for function, operands, out in self._calls
+            for function, operands, out in self.calls
         ]
         self.values = {expression: new if v is old else v for expression, v in self.values.items()}
 
@@ -103,8 +103,8 @@ class Program:
         """
         if not self._steps:
             self._places = self._buffers()
-            self._steps = [([], (function, [])) for function, _, _ in self._calls]
-        for i, (function, operands, out) in enumerate(self._calls):
+            self._steps = [([], (function, [])) for function, _, _ in self.calls]
+        for i, (function, operands, out) in enumerate(self.calls):
             views = [self._at_each(operand, times) for operand in (*operands, out)]
             before = self._steps[i][0]
             if len(before) != len(views) or any(a is not b for a, b in zip(before, views, strict=True)):
@@ -125,10 +125,10 @@ class Program:
 
     def _buffers(self) -> dict[Between, Array]:
         """A buffer for each result in between; one that is read for the last time is free for that call's result."""
-        last = {operand: i for i, (_, operands, _) in enumerate(self._calls) for operand in operands}
+        last = {operand: i for i, (_, operands, _) in enumerate(self.calls) for operand in operands}
         places: dict[Between, Array] = {}
         free: list[Array] = []
-        for i, (function, operands, out) in enumerate(self._calls):
+        for i, (function, operands, out) in enumerate(self.calls):
             freed = [places[v] for v in dict.fromkeys(operands) if isinstance(v, Between) and last[v] == i]
             if _may_overwrite(function):
                 free += freed
@@ -155,11 +155,11 @@ def run(steps: list[Step]) -> None:
                     function(*arrays[k])
 
 
-def _dtype_of(operand: Operand) -> np.dtype[Any]:
+def dtype_of(operand: Operand) -> np.dtype[Any]:
     return operand.dtype if isinstance(operand, Between) else operand.array.dtype
 
 
-def _shape_of(operand: Operand) -> tuple[int, ...]:
+def shape_of(operand: Operand) -> tuple[int, ...]:
     """Of what there is of it at one step."""
     if isinstance(operand, Rows):
         return operand.array.shape[1:]
@@ -173,20 +173,20 @@ def _may_overwrite(function: Function) -> bool:
 
 def _in_place(function: Function) -> Function:
     if function is np.where:
-        return _where
+        return where
     # The power of arrays and of an array's own operator are not the same to the last bit.
     if not isinstance(function, np.ufunc) or function.signature or function.nout != 1 or function is np.power:
         raise Unreadable(f"{function} has no form in place")
     return function
 
 
-def _where(condition: Array, yes: Array, no: Array, out: Array) -> None:
+def where(condition: Array, yes: Array, no: Array, out: Array) -> None:
     np.copyto(out, no)
     np.copyto(out, yes, where=condition)
 
 
 @cache
 def _dtype(function: Function, *operands: np.dtype[Any]) -> np.dtype[Any]:
-    if function is _where:
+    if function is where:
         return np.result_type(*operands[1:])
     return np.asarray(function(*(np.ones((1, 1), dtype) for dtype in operands))).dtype

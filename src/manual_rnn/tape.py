@@ -18,10 +18,10 @@ class Tape:
     same things in both: ``tape["h"]`` is h and ``grads["h"]`` is ∇h.
     """
 
-    def __init__(self, T: int, over: Tape | None = None, *, lean: bool = False) -> None:
+    def __init__(self, T: int, over: Tape | None = None, *, lean: bool = False, compiled: bool = False) -> None:
         """``over``: a tape that nobody reads any more; what fits of its memory is written over. ``lean``: only what
-        the pass itself needs later has to be recorded."""
-        self.T, self.lean = T, lean
+        the pass itself needs later has to be recorded. ``compiled``: by :mod:`manual_rnn.compiled` where it can be."""
+        self.T, self.lean, self.compiled = T, lean, compiled
         self.t = 0
         """The step that ``tap`` records; the walk through time sets it."""
         self._arrays: dict[str, Array] = {}

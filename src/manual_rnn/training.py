@@ -70,6 +70,8 @@ class Training:
     last: Step | None = None
     written_over: Result | None = None
     """The last pass, whose memory the next one takes."""
+    compiled: bool = False
+    """Whether a compiled function runs the steps."""
 
     @property
     def update(self) -> int:
@@ -104,7 +106,7 @@ def start(options: TrainingOptions, n: int) -> Training:
     )
     dropout = Dropout(options.dropout, np.random.default_rng(seeds(options.seed)[2]))
     state = zero_state(network, params, options.batch)
-    return Training(network, params, OPTIMISERS[options.optimizer](), dropout, state)
+    return Training(network, params, OPTIMISERS[options.optimizer](), dropout, state, compiled=options.compiled)
 
 
 def one_update(training: Training, window: Window, *, lr: float, clip: float) -> Step:
@@ -116,6 +118,7 @@ def one_update(training: Training, window: Window, *, lr: float, clip: float) ->
         result = loss_and_gradients(
             training.network, params, window.x, window.y, initial=initial, reduction="mean",
             masks=training.masks_for(window), every_node=False, over=training.written_over,
+            compiled=training.compiled,
         )  # fmt: skip
         training.written_over = result
         if not np.isfinite(result.loss):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,8 @@ class Walk:
     """What the step is handed."""
     weights: list[tuple[Same, Callable[[Maps], Array]]] = field(default_factory=list)
     """What is made of the parameters, and how."""
+    compiled: Any = None
+    """What :mod:`manual_rnn.compiled` has made of the program; False where it could make nothing."""
 
     def hand(self, kind: str, arrays: Mapping[str, Array]) -> Nodes:
         """Nodes to run the cell's code on, which stand for these arrays."""
@@ -63,6 +66,16 @@ class WalkBack(Walk):
 
 def gather(table: Array, ids: Array, out: Array) -> None:
     table.take(ids, axis=1, out=out, mode="clip")  # any other mode makes an array in between
+
+
+def go_on(left: Array, where: Array, out: Array) -> None:
+    np.copyto(out, left, where=where)
+
+
+def hand_to(fresh: Array, starts: Array, out: Array) -> None:
+    """What a step that starts anew hands back goes to the fresh state, and not to the step before."""
+    np.add(fresh, out, out=fresh, where=starts)
+    np.copyto(out, 0, where=starts)
 
 
 def each_step(maps: Array) -> Rows:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from manual_rnn.errors import CommandError
+from manual_rnn.errors import CommandError, InputError
 from manual_rnn.options import TrainingOptions
 
 Flag = Annotated[bool, Parameter(negative=())]
@@ -40,12 +40,18 @@ def train(
 
     from manual_rnn import training
     from manual_rnn.cli.progress import TrainingProgress
+    from manual_rnn.compiled import needed
     from manual_rnn.evaluation import last_ids
     from manual_rnn.runs import RunFolder
     from manual_rnn.text import Vocabulary, read_text, split
     from manual_rnn.windows import Windows
 
     options = options.filled()
+    if options.compiled:
+        try:
+            needed()
+        except ModuleNotFoundError as error:
+            raise InputError(str(error)) from None
     content, source = read_text(text, seq_len=options.seq_len, batch=options.batch)
     vocabulary = Vocabulary.of(content)
     ids = vocabulary.encode(content)

@@ -43,7 +43,9 @@ def judge_all(
     alone = cases >= WORTH_PROCESSES
     at_once = cores() if alone or targets.are_a_class else 1
     bytes_ = memory.share(at_once) if memory_limit is None else int(memory_limit * memory.GIGABYTE)
-    job = Job(examples, seed, time_limit * max(1.0, cases / WORTH_PROCESSES), bytes_, share=not alone, setting=setting)
+    # The reference of several layers takes as many times as long to compile, which is not the code's fault.
+    limit = time_limit * max(1.0, cases / WORTH_PROCESSES) * setting.layers * (1 + setting.bidirectional)
+    job = Job(examples, seed, limit, bytes_, share=not alone, setting=setting)
     if targets.are_a_class:
         return [verdict for verdict, _ in judge_apart(targets.names, job, progress, workers=1 if alone else cores())]
     found: dict[str, Verdict] = {}
