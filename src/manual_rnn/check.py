@@ -2,15 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import wraps
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from manual_rnn import affine, losses
 from manual_rnn.cell import Array, Cell, of_input
 from manual_rnn.network import Network, parameter_shapes, widths
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def of_one_cell(function: Function) -> Function:
+    """The same function, whose first argument, ``cell``, may also be the network of one layer that is the cell itself.
+
+    Raises ValueError for any other network.
+    """
+
+    @wraps(function)
+    def checked(*given: Any, **named: Any) -> Any:
+        if given:
+            return function(_the_cell(given[0], function.__name__), *given[1:], **named)
+        if "cell" in named:
+            named["cell"] = _the_cell(named["cell"], function.__name__)
+        return function(**named)
+
+    return cast(Function, checked)
+
+
+def _the_cell(model: Any, function: str) -> Any:
+    if not isinstance(model, Network):
+        return model
+    if len(model.cells) > 1 or model.learned_initial:
+        raise ValueError(
+            f"{function} takes one cell, and was given a network of {model.name}: loss_and_gradients, initialise, "
+            "the judge (testing.verify), training and weights take that."
+        )
+    return model.cells[0]
 
 
 def check_parameters(cell: Cell | Network, params: Mapping[str, Array]) -> tuple[int, int, int]:
