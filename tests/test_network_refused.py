@@ -51,3 +51,21 @@ def test_a_network_where_one_cell_is_taken(name, network):
 def test_the_network_that_is_one_cell(name):
     given = arguments(OF_ONE_CELL[name], GRU)
     OF_ONE_CELL[name](**{**given, "cell": stack(GRU)})
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (lambda: stack("lstm"), r"^cell is 'lstm'; expected a Cell, such as cells\.get\('lstm'\)\.$"),
+        (lambda: stack(None), r"^cell is None; expected a Cell, such as cells\.get\('gru'\)\.$"),
+        (lambda: stack(stack(GRU, layers=2), bidirectional=True), "^cell is a network of 2 layers of gru already; "),
+        (lambda: stack(GRU, layers=1.5), "^layers is 1.5; expected a whole number"),
+        (lambda: stack(GRU, bidirectional="no"), "^bidirectional is 'no'; expected True or False"),
+        (lambda: stack(GRU, learned_initial=1), "^learned_initial is 1; expected True or False"),
+        (lambda: initialise("gru", n_in=2, n_hidden=2, n_out=2), "^cell is of the type str; expected a Cell"),
+        (lambda: initialise(None, n_in=2, n_hidden=2, n_out=2), "^cell is None; expected a Cell"),
+    ],
+)
+def test_what_is_no_cell(given, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        given()

@@ -46,8 +46,7 @@ def _the_cell(model: Any, function: str) -> Any:
 
 def check_parameters(cell: Cell | Network, params: Mapping[str, Array]) -> tuple[int, int, int]:
     """(n_in, n_hidden, n_out) of a set of parameters. Raises ValueError where they do not fit."""
-    if not isinstance(cell, Cell | Network):
-        raise ValueError(f"cell is {_kind(cell)}; expected a Cell, such as cells.get('rnn'), or a Network of several.")
+    check_model(cell)
     what = f"The cell {cell.name!r}" if isinstance(cell, Cell) else f"The network of {cell.name}"
     _check_mapping("params", params, "the parameters by name")
     wanted = list(parameter_shapes(cell, n_in=1, n_hidden=1, n_out=1))
@@ -82,6 +81,12 @@ def check_parameters(cell: Cell | Network, params: Mapping[str, Array]) -> tuple
             + ", ".join(f"{name} is {dtype}" for name, dtype in dtypes.items()) + "."
         )
     return n_in, n_hidden, n_out
+
+
+def check_model(model: Any) -> None:
+    """Raises ValueError where what is given for a cell is neither that nor a network of them."""
+    if not isinstance(model, Cell | Network):
+        raise ValueError(f"cell is {_kind(model)}; expected a Cell, such as cells.get('rnn'), or a Network of several.")
 
 
 def check_inputs(cell: Cell | Network, params: Mapping[str, Array], x: Array) -> None:
