@@ -12,6 +12,7 @@ import numpy as np
 from manual_rnn import affine, losses
 from manual_rnn.cell import Array, Cell, of_input
 from manual_rnn.network import Network, parameter_shapes, widths
+from manual_rnn.tape import Tape
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -232,6 +233,12 @@ def check_sequences(
             )
     if masks is not None:
         _check_masks(network, masks, (T, B, n_hidden))
+
+
+def check_over(over: Any) -> None:
+    """Raises ValueError where what is to be written over has not the tapes of a result."""
+    if over is not None and not all(isinstance(getattr(over, name, None), Tape) for name in ("tape", "node_gradients")):
+        raise ValueError(f"over is {_kind(over)}; expected the Result of an earlier call, whose tapes are written over.")
 
 
 def _check_masks(network: Network, masks: Any, rows: tuple[int, int, int]) -> None:
