@@ -238,7 +238,7 @@ def check_sequences(
 def check_over(over: Any) -> None:
     """Raises ValueError where what is to be written over has not the tapes of a result."""
     if over is not None and not all(isinstance(getattr(over, name, None), Tape) for name in ("tape", "node_gradients")):
-        raise ValueError(f"over is {_kind(over)}; expected the Result of an earlier call, whose tapes are written over.")
+        raise ValueError(f"over is {_kind(over)}; expected the Result of an earlier call, to write over its tapes.")
 
 
 def _check_masks(network: Network, masks: Any, rows: tuple[int, int, int]) -> None:
