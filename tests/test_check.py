@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from manual_rnn import Affine, Cell, cells, initialise, loss_and_gradients
+from manual_rnn.check import check_over
 
 RNN = cells.get("rnn")
 T, B, N_IN, N_HIDDEN, N_OUT = 5, 2, 3, 4, 6
@@ -268,3 +269,14 @@ def test_what_is_as_wide_as_the_parameters_or_less_stays_in_their_format(x):
     assert {gradient.dtype for gradient in result.gradients.values()} == {np.dtype(np.float32)}
     wide = loss_and_gradients(RNN, params(), X.astype(np.float32), Y, weights=ONES.astype(np.float32))
     assert wide.gradients["W"].dtype == np.float64
+
+
+@pytest.mark.parametrize("over", ["x", "", 0, {}])
+def test_what_is_written_over_is_a_result(over):
+    with pytest.raises(ValueError, match=r"^over is of the type \w+; expected the Result of an earlier call"):
+        check_over(over)
+
+
+def test_a_result_and_nothing_may_be_written_over():
+    check_over(None)
+    check_over(loss_and_gradients(RNN, params(), X, Y, every_node=False))

@@ -2,12 +2,20 @@
 
 import json
 import re
+from dataclasses import fields
 
 import pytest
 
 from cell_files import FEW, HEAD, RIGHT, WRONG, told
+from manual_rnn.options import TrainingOptions
 
 # Usage: 2
+
+WHOLE = [f.name.replace("_", "-") for f in fields(TrainingOptions) if f.type in ("int", "int | None")]
+
+
+def test_the_options_of_training_that_are_whole_numbers_are_found():
+    assert {"layers", "steps", "chrono"} < set(WHOLE)
 
 
 @pytest.mark.parametrize(
@@ -21,7 +29,16 @@ from cell_files import FEW, HEAD, RIGHT, WRONG, told
         (["verify", "rnn", "--examples", "0"], r"examples"),
         (["verify", "rnn", "--examples", "-5"], r"examples"),
         (["verify", "rnn", "--examples", "many"], r"examples.*many"),
+        (["verify", "rnn", "--examples", "2.5"], r'--examples: "2\.5" is given; a whole number is expected'),
+        (["verify", "rnn", "--layers", "two"], r"--layers.*two"),
+        (["verify", "rnn", "--layers", "1.5"], r'--layers: "1\.5" is given; a whole number is expected'),
         (["verify", "rnn", "--seed", "-1"], r"seed"),
+        (["sample", "run", "--length", "1.5"], r'--length: "1\.5" is given; a whole number is expected'),
+        (["mutation-score", "rnn", "--sample=9.5"], r'--sample: "9\.5" is given; a whole number is expected'),
+        *(
+            (["train", "--out", "run", f"--{name}", "2.6"], rf'--{name}: "2\.6" is given; a whole number is expected')
+            for name in WHOLE
+        ),
         (["prove", "rnn"], r"prove.*verify"),
     ],
     ids=str,

@@ -1,5 +1,6 @@
 """``verify --layers`` and its like: the setting reaches the judge, in this process and in others; the keys stay."""
 
+import csv
 import json
 
 import numpy as np
@@ -42,6 +43,25 @@ def test_the_table_says_in_what_it_was_judged(capsys):
     assert code == 0
     words = "2 layers, both directions, learned initial state, resets, dropout, the loss squared"
     assert f"rnn with {words}: manual against autodiff" in stdout
+
+
+def test_the_csv_says_it_of_each_target_also_of_one_that_failed(capsys, file, tmp_path):
+    path = tmp_path / "verdicts.csv"
+    fails = file(RIGHT.replace("(1 - node.h**2)", "None") + "'rnn')", "fails.py")
+    code, _, stderr = told(capsys, "verify", f"{fails}:MINE", f"{fails}:RNN", *FEW, "--layers", "2", "--csv", path)
+    assert code == 4, stderr
+    with path.open(encoding="utf-8", newline="") as opened:
+        rows = {row["target"]: row["verdict"] for row in csv.DictReader(opened)}
+    assert rows == {f"{fails}:MINE with 2 layers": "failed", f"{fails}:RNN with 2 layers": "agrees"}
+    code, _, _ = told(capsys, "verify", "rnn", *FEW, "--csv", path)
+    assert path.read_text(encoding="utf-8").splitlines()[1].startswith("rnn,agrees,")
+
+
+def test_a_network_by_name_is_refused_with_the_options_that_make_one(capsys, file):
+    path = file("from manual_rnn import cells, stack\nDEEP = stack(cells.get('gru'), layers=2)\n")
+    code, stdout, stderr = told(capsys, "verify", f"{path}:DEEP", *FEW)
+    assert (code, stdout, stderr.count("\n")) == (3, "", 1)
+    assert ":DEEP is a Network; verify takes the cell that it is made of and stacks it by --layers, --bid" in stderr
 
 
 def test_resets_alone_are_for_one_layer_of_a_plain_cell_too(capsys):

@@ -20,6 +20,8 @@ def network(n_out=3):
     ("loss", "y", "sentence"),
     [
         ("mse", ROWS, "There is no loss named 'mse'; the losses are bernoulli, softmax, squared."),
+        (["a"], ROWS, r"There is no loss named \['a'\]; the losses are bernoulli, softmax, squared."),
+        (None, ROWS, "There is no loss named None; the losses are"),
         ("softmax", ROWS, r"y has the shape \(5, 2, 3\) and dtype float64; expected integer target ids of shape"),
         ("squared", np.zeros((5, 2), int), r"y has the shape \(5, 2\) and dtype int64; the loss 'squared' takes "
          r"floating-point targets \(T, B, n_out\) = \(5, 2, 3\), n_out being the rows of V\."),

@@ -187,3 +187,25 @@ def test_the_scale_of_what_comes_from_above_is_that_of_its_terms():
     expected[:-1] += carried[1:]
     np.testing.assert_allclose(scales[1]["layer1.h"].of, expected, rtol=1e-14)
     assert all(check.agree for check in local_verdict(network, case, answer, scales).values())
+
+
+RNN = cells.get("rnn")
+
+
+@pytest.mark.parametrize(
+    ("network", "options", "sentence"),
+    [
+        (stack(RNN, layers=3), {"layers": 2}, r"Only the network has: layer3\.\*; only the oracle has: nothing\."),
+        (stack(RNN, layers=2), {"layers": 3}, r"Only the network has: nothing; only the oracle has: layer3\.\*\."),
+        (RNN, {"layers": 2}, r"has: the names of a single cell; only the oracle has: layer1\.\*, layer2\.\*\."),
+        (stack(RNN, layers=2, bidirectional=True), {"layers": 2}, r"Only the network has: layer1_reverse\.\*, "),
+        (stack(RNN, learned_initial=True), {}, r"parameters of the network, but not of the oracle.* learned_initial="),
+        (RNN, {"learned_initial": True}, r"parameters of the oracle, but not of the network"),
+    ],
+)
+def test_an_oracle_of_another_network(network, options, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        verify(network, autodiff("rnn", **options), examples=2)
+    problem = build(network, SMALL).for_oracle()
+    with pytest.raises(ValueError, match=sentence):
+        autodiff("rnn", **options)([problem])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from manual_rnn import cells, initialise
+from manual_rnn import cells, initialise, stack
 from manual_rnn.errors import InputError, UsageError
 from manual_rnn.runs import RunFolder, load
 from manual_rnn.text import Vocabulary
@@ -61,6 +61,15 @@ def test_the_two_biases_of_pytorch_are_added_up(folder):
     np.testing.assert_array_equal(from_torch(CELL, tensors)["b"], [11, 22, 33])
 
 
+def test_the_lower_layers_of_a_run_are_not_taken_for_all_of_it(tmp_path):
+    config = {"version": 1, "options": {"cell": "rnn_relu", "layers": 2}}
+    made = RunFolder.create(tmp_path / "run", config, VOCABULARY)
+    deep = stack(CELL, layers=3)
+    made.save_weights(deep, initialise(deep, n_in=4, n_hidden=3, n_out=4), update=1)
+    with pytest.raises(InputError, match=r"weight_ih_l2, .* are none of the parameters of 2 layers of rnn_relu; "):
+        load(made.path)
+
+
 def test_an_existing_folder_is_not_overwritten_without_being_told(folder):
     before = (folder.path / "weights.safetensors").read_bytes()
     with pytest.raises(UsageError, match=r"exists already; .*--overwrite"):
@@ -112,6 +121,10 @@ def replace_tensor(path, name, array):
         (lambda p: (p / "vocabulary.json").write_bytes(b"\xff\xfe\xff"), r"vocabulary\.json cannot be used"),
         (lambda p: (p / "weights.safetensors").write_bytes(b"rubbish"), r"weights\.safetensors cannot be used"),
         (lambda p: save_file({"W": np.ones(2)}, p / "weights.safetensors"), "weight_ih_l0, .* are missing"),
+        (
+            lambda p: replace_tensor(p, "weight_hh_l1", np.ones((3, 3), "f4")),
+            r"weights\.safetensors cannot be used: the tensors weight_hh_l1 are none of the parameters of rnn_relu;",
+        ),
         (lambda p: replace_tensor(p, "weight_hh_l0", np.full((3, 3), np.nan, "f4")), "W is not finite: 9 of 9"),
         (lambda p: replace_tensor(p, "decoder.weight", np.ones((4, 5), "f4")), r"V has the shape \(4, 5\)"),
     ],

@@ -2,21 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import wraps
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from manual_rnn import affine, losses
 from manual_rnn.cell import Array, Cell, of_input
 from manual_rnn.network import Network, parameter_shapes, widths
+from manual_rnn.tape import Tape
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def of_one_cell(function: Function) -> Function:
+    """The same function, whose first argument, ``cell``, may also be the network of one layer that is the cell itself.
+
+    Raises ValueError for any other network.
+    """
+
+    @wraps(function)
+    def checked(*given: Any, **named: Any) -> Any:
+        if given:
+            return function(_the_cell(given[0], function.__name__), *given[1:], **named)
+        if "cell" in named:
+            named["cell"] = _the_cell(named["cell"], function.__name__)
+        return function(**named)
+
+    return cast(Function, checked)
+
+
+def _the_cell(model: Any, function: str) -> Any:
+    if not isinstance(model, Network):
+        return model
+    if len(model.cells) > 1 or model.learned_initial:
+        raise ValueError(
+            f"{function} takes one cell, and was given a network of {model.name}: loss_and_gradients, initialise, "
+            "the judge (testing.verify), training and weights take that."
+        )
+    return model.cells[0]
 
 
 def check_parameters(cell: Cell | Network, params: Mapping[str, Array]) -> tuple[int, int, int]:
     """(n_in, n_hidden, n_out) of a set of parameters. Raises ValueError where they do not fit."""
-    if not isinstance(cell, Cell | Network):
-        raise ValueError(f"cell is {_kind(cell)}; expected a Cell, such as cells.get('rnn'), or a Network of several.")
+    check_model(cell)
     what = f"The cell {cell.name!r}" if isinstance(cell, Cell) else f"The network of {cell.name}"
     _check_mapping("params", params, "the parameters by name")
     wanted = list(parameter_shapes(cell, n_in=1, n_hidden=1, n_out=1))
@@ -51,6 +82,12 @@ def check_parameters(cell: Cell | Network, params: Mapping[str, Array]) -> tuple
             + ", ".join(f"{name} is {dtype}" for name, dtype in dtypes.items()) + "."
         )
     return n_in, n_hidden, n_out
+
+
+def check_model(model: Any) -> None:
+    """Raises ValueError where what is given for a cell is neither that nor a network of them."""
+    if not isinstance(model, Cell | Network):
+        raise ValueError(f"cell is {_kind(model)}; expected a Cell, such as cells.get('rnn'), or a Network of several.")
 
 
 def check_inputs(cell: Cell | Network, params: Mapping[str, Array], x: Array) -> None:
@@ -197,6 +234,12 @@ def check_sequences(
             )
     if masks is not None:
         _check_masks(network, masks, (T, B, n_hidden), dtype)
+
+
+def check_over(over: Any) -> None:
+    """Raises ValueError where what is to be written over has not the tapes of a result."""
+    if over is not None and not all(isinstance(getattr(over, name, None), Tape) for name in ("tape", "node_gradients")):
+        raise ValueError(f"over is {_kind(over)}; expected the Result of an earlier call, to write over its tapes.")
 
 
 def _check_masks(network: Network, masks: Any, rows: tuple[int, int, int], dtype: np.dtype[Any]) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from manual_rnn import layers, losses, readout
 from manual_rnn.cell import Array, Cell
-from manual_rnn.check import check_problem, check_sequences
+from manual_rnn.check import check_over, check_problem, check_sequences
 from manual_rnn.loss import weights_of_steps
 from manual_rnn.network import Network, widths, zero_state
 from manual_rnn.sequences import boundaries
@@ -140,6 +140,7 @@ def loss_and_gradients(
     (T, B), n_hidden = y.shape[:2], widths(network, params)[1]
     dtype = np.result_type(*params.values())
     check_sequences(network, lengths, resets, masks, (T, B, n_hidden), dtype, handed_in=initial is not None)
+    check_over(over)
     weights = weights_of_steps(weights, reduction, T, B, dtype, lengths)
     learned = network.learned_initial and initial is None
     before = (over.tape, over.node_gradients) if over else (None, None)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from manual_rnn.cell import Array, Cell
+from manual_rnn.check import check_model
 from manual_rnn.network import Network, parameter_shapes
 
 SPECTRAL_RADIUS = 0.95
@@ -118,8 +119,9 @@ def initialise(
         dtype: of all parameters. What is drawn is drawn in float64, whatever it is.
 
     Raises:
-        ValueError: a width or an option makes no sense, or the cell has nothing that it applies to.
+        ValueError: there is no cell, a width or an option makes no sense, or the cell has nothing that it applies to.
     """
+    check_model(cell)
     for name, n in {"n_in": n_in, "n_hidden": n_hidden, "n_out": n_out}.items():
         if n < 1:
             raise ValueError(f"{name} is {n}; it must be at least 1.")

@@ -76,10 +76,22 @@ def stack(cell: Cell, *, layers: int = 1, bidirectional: bool = False, learned_i
     """Layers of one cell, in one direction of time or in both.
 
     Raises:
-        ValueError: ``layers`` is no whole number of at least one.
+        ValueError: ``cell`` is no cell, or a network already; ``layers`` is no whole number of at least one; one of the
+            others is neither True nor False.
     """
+    if isinstance(cell, Network):
+        raise ValueError(
+            f"cell is a network of {cell.name} already; expected one Cell. Say layers=, bidirectional= and "
+            "learned_initial= in one call of stack."
+        )
+    if not isinstance(cell, Cell):
+        got = f"cells.get({cell!r})" if isinstance(cell, str) else "cells.get('gru')"
+        raise ValueError(f"cell is {cell!r}; expected a Cell, such as {got}.")
     if isinstance(layers, bool) or not isinstance(layers, int | np.integer) or layers < 1:
         raise ValueError(f"layers is {layers!r}; expected a whole number of at least 1.")
+    for name, value in {"bidirectional": bidirectional, "learned_initial": learned_initial}.items():
+        if not isinstance(value, bool | np.bool_):
+            raise ValueError(f"{name} is {value!r}; expected True or False.")
     if layers == 1 and not bidirectional:
         return Network(((cell,),), learned_initial)
     return Network(tuple(_directions(cell, k, both=bidirectional) for k in range(1, layers + 1)), learned_initial)

@@ -63,7 +63,7 @@ def _to_torch(
 
 
 def from_torch(model: Cell | Network, tensors: Mapping[str, Array]) -> dict[str, Array]:
-    """The parameters of a network. Raises ValueError, naming what is missing or does not fit."""
+    """The parameters of a network. Raises ValueError, naming what is missing, unknown or does not fit."""
     network = Network.of(model)
     same = {name: name for name in network.learned.values()} | READOUT
     of_torch: list[tuple[Cell, Gates, list[str]]] = []
@@ -75,6 +75,11 @@ def from_torch(model: Cell | Network, tensors: Mapping[str, Array]) -> dict[str,
     wanted = [*(name for *_, names in of_torch for name in names), *same.values()]
     if missing := [name for name in wanted if name not in tensors]:
         raise ValueError(f"the tensors {', '.join(missing)} are missing.")
+    if unknown := [name for name in tensors if name not in wanted]:
+        raise ValueError(
+            f"the tensors {', '.join(unknown)} are none of the parameters of {network.name}; "
+            "they may be those of more layers, of both directions, or of a learned initial state."
+        )
     params = {name: tensors[tensor] for name, tensor in same.items()}
     for cell, gates, names in of_torch:
         params |= _from_torch(cell, gates, {name: tensors[name] for name in names})

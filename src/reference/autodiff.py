@@ -13,6 +13,7 @@ import numpy as np
 
 from reference import cells, losses
 from reference.network import Loss, Network, all_states, run_batch, stack
+from reference.same_nodes import check_same_nodes
 
 Step = Callable[..., Any]
 Problem = Mapping[str, Any]
@@ -55,10 +56,12 @@ class Autodiff:
 
         A problem with ``upstream`` (T, B, n_hidden) has the loss ⟨upstream, h⟩ in place of readout and softmax; its
         answer has gradients only. ``upstream`` by the names of states has a product for each: {"h": …, "c": …}. Such
-        a problem has neither begins nor masks.
+        a problem has neither begins nor masks. Raises ValueError where the first problem is of another network.
         """
         if not problems:
             return []
+        if "upstream" not in problems[0]:  # which comes with a step of any names
+            self.check(problems[0])
         dtype = np.asarray(problems[0]["x"]).dtype
         if dtype not in (np.float32, np.float64):
             raise ValueError(f"The arrays are {dtype}; the reference has float32 and float64.")
@@ -76,6 +79,11 @@ class Autodiff:
                 nodes, grads = jax.device_get(_compiled(self.network, loss, linear)(stacked))
                 answers += [(_of_case(nodes, i), _of_case(grads, i)) for i in range(len(block))]
         return answers
+
+
+    def check(self, problem: Problem) -> None:
+        """Raises ValueError where a problem is of another network: other layers, initial states learned or not."""
+        check_same_nodes(self.network, self.source, problem)
 
 
 def autodiff(

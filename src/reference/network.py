@@ -65,6 +65,12 @@ def stack(step: Step, shows: str, *, layers: int, bidirectional: bool, learned_i
     return Network(tuple(zip(forward, backward, strict=True)), learned_initial)
 
 
+def learned_name(state: str) -> str:
+    """The parameter that a state of the network starts from where that is learned: ``layer2.initial_h``."""
+    prefix, point, name = state.rpartition(".")
+    return f"{prefix}{point}initial_{name}"
+
+
 def full_name(name: str) -> str:
     """The name of a step's node among the nodes of the network."""
     return f"cell.{name}" if name in OF_THE_NETWORK else name

@@ -7,11 +7,12 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from manual_rnn import __version__
 from manual_rnn.cli import info, mutation_score, new_cell, sample, train, verify
 from manual_rnn.cli.interruption import heard
+from manual_rnn.cli.whole_numbers import converted
 from manual_rnn.errors import CommandError, Interrupted, RunError, UsageError
 
 app = App(
@@ -19,6 +20,7 @@ app = App(
     version=__version__,
     help="Recurrent networks with gradients derived by hand, and the judge that proves them against jax.grad.",
     result_action="return_value",
+    default_parameter=Parameter(converter=converted),
     suppress_keyboard_interrupt=False,
 )
 app.command(verify.verify)

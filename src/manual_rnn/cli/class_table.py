@@ -70,15 +70,19 @@ def check_csv(path: Path) -> None:
         raise InputError(f"The folder {path.parent} for the file of --csv cannot be written to.")
 
 
-def write_csv(path: Path, targets: Iterable[Verdict]) -> None:
-    """A row a target, in UTF-8; the file is there whole or not at all."""
+def write_csv(path: Path, targets: Iterable[Verdict], setting: str) -> None:
+    """A row a target, in UTF-8; the file is there whole or not at all.
+
+    ``setting`` is what all of them were judged with, in words, where it is not as by default.
+    """
     file = io.StringIO()
     rows = csv.writer(file)
     rows.writerow(COLUMNS)
     for target in targets:
         examples = 0 if isinstance(target, Failed) else target.total.examples
         sentence = in_one_sentence(target)
-        rows.writerow((target.name, word_of(target), " ".join(target.blame), sentence, examples))
+        name = f"{target.name} with {setting}" if setting else target.name  # as above the table of a cell
+        rows.writerow((name, word_of(target), " ".join(target.blame), sentence, examples))
     try:
         write_whole(path, file.getvalue().encode())
     except OSError as error:

@@ -49,6 +49,7 @@ def judge_target(name: str, task: Task) -> Judged:
         RunError: the user's code failed.
     """
     from manual_rnn import Cell
+    from manual_rnn.network import Network
 
     found = find_target(name)
     for kind in kinds():
@@ -56,5 +57,10 @@ def judge_target(name: str, task: Task) -> Judged:
             if kind.type is not Cell:
                 task.setting.check_is_for_cells(name, kind.type.__name__)
             return kind.judge(name, found, task)
+    if isinstance(found, Network):
+        raise InputError(
+            f"{name} is a Network; verify takes the cell that it is made of and stacks it by --layers, --bidirectional "
+            "and --learned-initial. In Python, manual_rnn.testing.verify takes the network itself."
+        )
     expected = " or ".join(kind.words for kind in kinds())
     raise InputError(f"{name} is of the type {type(found).__name__}; expected {expected}.")

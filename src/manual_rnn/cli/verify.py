@@ -65,7 +65,8 @@ def verify(
     json
         One JSON document on stdout, and no table.
     csv
-        A file for the verdicts, a row a target, beside the table or the JSON document.
+        A file for the verdicts, a row a target, beside the table or the JSON document. Behind the target's
+        name stands what it was judged with, where that is not as by default: gru with 2 layers.
     time_limit
         Seconds that code of your own may take to load, and again for each group of up to 64 cases of a cell, or for
         each call of a backward pass and each case of the forward pass that it is held against. 0: no limit.
@@ -107,7 +108,7 @@ def verify(
         )
     seconds = time.monotonic() - start
     if csv is not None:
-        write_csv(csv, verdicts)
+        write_csv(csv, verdicts, setting.words)
     judged = [found for found in verdicts if not isinstance(found, Failed)]
     if report is not None:
         _write_page(report, judged, [found.name for found in verdicts if isinstance(found, Failed)], seed, seconds)

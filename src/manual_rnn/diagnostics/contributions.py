@@ -23,6 +23,7 @@ import xarray as xr
 
 from manual_rnn import affine
 from manual_rnn.cell import Affine, Array, Cell, Term
+from manual_rnn.check import of_one_cell
 from manual_rnn.diagnostics.trajectory import Scaled, Trajectory
 from manual_rnn.ways.given import Given
 
@@ -30,6 +31,7 @@ MOST = 2.0**31
 """Bytes of the largest array that is made: gradients of every loss at every step."""
 
 
+@of_one_cell
 def contributions(
     cell: Cell,
     params: Mapping[str, Array],

@@ -23,6 +23,7 @@ import numpy.typing as npt
 from manual_rnn import affine
 from manual_rnn.bptt import Parameters
 from manual_rnn.cell import Array, Cell, of_input
+from manual_rnn.check import of_one_cell
 from manual_rnn.diagnostics.gradient_norms import log_norm, state_gradients, state_name
 from manual_rnn.gradients import forward_and_backward, loss_and_gradients
 from manual_rnn.loss import weights_of_steps
@@ -75,6 +76,7 @@ class CrossCheck:
         return f"{verdict}: worst relative error {self.worst:.1e}, {counts}"
 
 
+@of_one_cell
 def cross_check(
     cell: Cell,
     params: Parameters,

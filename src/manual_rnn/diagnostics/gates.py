@@ -16,6 +16,7 @@ import numpy as np
 import xarray as xr
 
 from manual_rnn.cell import Array, Cell, Nodes
+from manual_rnn.check import of_one_cell
 from manual_rnn.diagnostics.gradient_norms import log_norm, state_name
 from manual_rnn.diagnostics.saturation import squashed
 from manual_rnn.diagnostics.trajectory import Trajectory
@@ -23,6 +24,7 @@ from manual_rnn.gradients import loss_and_gradients
 from manual_rnn.tape import Tape
 
 
+@of_one_cell
 def gate_memory(
     cell: Cell, params: Mapping[str, Array], x: Array, *, initial: Mapping[str, Array] | None = None
 ) -> xr.Dataset:
@@ -53,6 +55,7 @@ def gate_memory(
     )
 
 
+@of_one_cell
 def gradient_ways(
     cell: Cell,
     params: Mapping[str, Array],

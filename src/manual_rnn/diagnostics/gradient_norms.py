@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from manual_rnn.bptt import Parameters
 from manual_rnn.cell import Array, Cell
+from manual_rnn.check import of_one_cell
 from manual_rnn.gradients import Result, loss_and_gradients
 
 
@@ -65,6 +66,7 @@ class GradientNorms:
         return f"{what}: {span}; {lost} of {self.log_norm.size} have underflowed or are zero."
 
 
+@of_one_cell
 def gradient_norms(
     cell: Cell,
     params: Parameters,

@@ -20,9 +20,11 @@ import numpy as np
 import xarray as xr
 
 from manual_rnn.cell import Array, Cell
+from manual_rnn.check import of_one_cell
 from manual_rnn.diagnostics.trajectory import Scaled, Trajectory, units
 
 
+@of_one_cell
 def jacobian_singular_values(
     cell: Cell,
     params: Mapping[str, Array],

@@ -21,11 +21,13 @@ import numpy as np
 import xarray as xr
 
 from manual_rnn.cell import Array, Cell
+from manual_rnn.check import of_one_cell
 from manual_rnn.diagnostics.gradient_norms import state_name
 from manual_rnn.diagnostics.trajectory import Scaled, Trajectory
 from manual_rnn.ways.given import Given
 
 
+@of_one_cell
 def loss_by_state(
     cell: Cell,
     params: Mapping[str, Array],

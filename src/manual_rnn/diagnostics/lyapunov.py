@@ -24,6 +24,7 @@ import xarray as xr
 
 from manual_rnn.bptt import unroll
 from manual_rnn.cell import Array, Cell
+from manual_rnn.check import of_one_cell
 from manual_rnn.diagnostics.trajectory import Trajectory
 from manual_rnn.tape import Tape
 
@@ -31,6 +32,7 @@ BATCHES = 20
 """Parts of the run whose means the standard error is of."""
 
 
+@of_one_cell
 def lyapunov_exponents(
     cell: Cell,
     params: Mapping[str, Array],
@@ -114,6 +116,7 @@ def _exponents(growth: Array) -> xr.Dataset:
     )  # fmt: skip
 
 
+@of_one_cell
 def perturbation_exponent(
     cell: Cell,
     params: Mapping[str, Array],

@@ -17,9 +17,10 @@ import numpy as np
 import xarray as xr
 
 from manual_rnn.cell import Array, Cell
-from manual_rnn.check import check_parameters
+from manual_rnn.check import check_parameters, of_one_cell
 
 
+@of_one_cell
 def recurrent_matrices(cell: Cell, params: Mapping[str, Array]) -> xr.Dataset:
     """``spectral_radius``, ``largest_singular_value``, ``smallest_singular_value`` and ``non_normality`` by ``matrix``.
 

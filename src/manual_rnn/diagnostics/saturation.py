@@ -19,6 +19,7 @@ import xarray as xr
 
 from manual_rnn.activations import sigmoid
 from manual_rnn.cell import Array, Cell
+from manual_rnn.check import of_one_cell
 from manual_rnn.diagnostics.trajectory import Trajectory
 from manual_rnn.expression import Call, Expression, Unreadable, evaluate, forward_equations, symbols
 
@@ -26,6 +27,7 @@ SATURATED = 0.05
 """A unit is saturated where its slope is below this part of the largest that the function has."""
 
 
+@of_one_cell
 def saturation(
     cell: Cell,
     params: Mapping[str, Array],

@@ -15,10 +15,14 @@ def names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
-@cache  # every pass asks
 def get(name: str) -> Loss:
     """The loss of this name. Raises ValueError, naming those that exist, if there is none."""
-    if name not in names():
+    if not isinstance(name, str) or name not in names():
         raise ValueError(f"There is no loss named {name!r}; the losses are {', '.join(names())}.")
+    return _of_file(name)
+
+
+@cache  # every pass asks
+def _of_file(name: str) -> Loss:
     loss: Loss = importlib.import_module(f"{__name__}.{name}").LOSS
     return loss

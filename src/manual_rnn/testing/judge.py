@@ -90,6 +90,7 @@ def judge(
     specs = list(specs)
     loss = _the_one_loss(specs)
     check_that_it_goes_on(model, manual, loss)
+    _check_oracle(model, oracle, specs)
     for spec in specs:
         groups[spec.sizes, spec.dtype, spec.resets, spec.dropout].append(spec)
     chunks = [group[start : start + CHUNK] for group in groups.values() for start in range(0, len(group), CHUNK)]
@@ -99,6 +100,13 @@ def judge(
             tally.add(case, *verdicts(model, case, answer, manual=manual, in_place=i == 0))
         progress(len(answered))
     return tally
+
+
+def _check_oracle(model: Cell | Network, oracle: Oracle, specs: Sequence[Spec]) -> None:
+    """An oracle that can tell whether a problem is its own (``check``) is asked before one that is not fails it."""
+    check = getattr(oracle, "check", None)
+    if callable(check) and specs:
+        check(build(model, specs[0]).for_oracle())
 
 
 def _the_one_loss(specs: Sequence[Spec]) -> str:

@@ -20,6 +20,7 @@ import numpy as np
 
 from manual_rnn.bptt import go_back, unroll
 from manual_rnn.cell import Array, Cell
+from manual_rnn.check import of_one_cell
 from manual_rnn.tape import Tape
 from manual_rnn.ways.given import Answer, Given, check_count
 from manual_rnn.ways.schedule import moves, square_root
@@ -27,6 +28,7 @@ from manual_rnn.ways.schedule import moves, square_root
 Seen = Callable[[slice, Tape, Tape], None]
 
 
+@of_one_cell
 def checkpointed_bptt(
     cell: Cell,
     params: Mapping[str, Array],

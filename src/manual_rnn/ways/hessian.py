@@ -40,6 +40,7 @@ import numpy as np
 
 from manual_rnn import affine
 from manual_rnn.cell import Affine, Array, Cell, Nodes
+from manual_rnn.check import of_one_cell
 from manual_rnn.ways.given import Given
 from manual_rnn.ways.tangent import Dual, stack
 
@@ -60,6 +61,7 @@ class Curvature:
     """H v, by the same names."""
 
 
+@of_one_cell
 def hessian_vector(
     cell: Cell,
     params: Mapping[str, Array],

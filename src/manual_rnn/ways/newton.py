@@ -23,11 +23,13 @@ import numpy as np
 
 from manual_rnn.bptt import unroll
 from manual_rnn.cell import Array, Cell
+from manual_rnn.check import of_one_cell
 from manual_rnn.tape import Tape
 from manual_rnn.ways.given import Given, check_count
 from manual_rnn.ways.real_time import jacobians
 
 
+@of_one_cell
 def newton_states(
     cell: Cell,
     params: Mapping[str, Array],

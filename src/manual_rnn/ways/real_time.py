@@ -31,10 +31,12 @@ import numpy as np
 from manual_rnn import affine
 from manual_rnn.bptt import go_back, unroll
 from manual_rnn.cell import Array, Cell, of_input
+from manual_rnn.check import of_one_cell
 from manual_rnn.tape import Tape
 from manual_rnn.ways.given import Answer, Given
 
 
+@of_one_cell
 def rtrl(
     cell: Cell,
     params: Mapping[str, Array],

@@ -22,10 +22,12 @@ from collections.abc import Iterator, Mapping
 
 from manual_rnn.bptt import go_back, unroll
 from manual_rnn.cell import Array, Cell
+from manual_rnn.check import of_one_cell
 from manual_rnn.tape import Tape
 from manual_rnn.ways.given import Answer, Given, check_count
 
 
+@of_one_cell
 def truncated_bptt(
     cell: Cell,
     params: Mapping[str, Array],
