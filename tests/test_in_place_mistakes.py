@@ -197,7 +197,7 @@ def of_package(package, name):
     known, changed = CELLS[name]
     cell = dataclasses.replace(importlib.import_module(f"{package.__name__}.cells").get(known), **changed)
     apart = type("Watching", (tape_of.Tape,), {})
-    params, x, y, initial = problem(cell, SIZES, np.float64, tokens=True)
+    params, x, y, initial = problem(cells.get(known), SIZES, np.float64, tokens=True)
 
     def run(tape_type):
         tape, grads = tape_type(len(x)), tape_type(len(x))

@@ -78,6 +78,7 @@ class PlantedTape(Tape):
     def __init__(self, tape: Tape, prefix: str, mistake: Mistake, known: Quantities) -> None:
         """``prefix`` is what the mistake's equations have before the names of this tape: "grad_", or nothing."""
         self._tape, self._prefix, self._mistake, self._known = tape, prefix, mistake, known
+        self.compiled = False
 
     @property
     def T(self) -> int:  # type: ignore[override]
