@@ -1,5 +1,6 @@
 """RTRL, forward in time, against BPTT and autodiff, for every cell; and mistakes planted in its recursion."""
 
+import gc
 import tracemalloc
 
 import numpy as np
@@ -59,6 +60,7 @@ def test_every_dtype_stays_what_it_is(dtype):
 def test_its_memory_is_that_of_the_tensor_however_long_the_sequence():
     def peak(T):
         case = draw("lstm", sizes=Sizes(T, 2, 3, 12, 3))
+        gc.collect()
         tracemalloc.start()
         found("lstm", case, inputs=False)
         measured = tracemalloc.get_traced_memory()[1]
@@ -68,7 +70,9 @@ def test_its_memory_is_that_of_the_tensor_however_long_the_sequence():
 
     short, tensor = peak(20)
     assert tensor <= short <= 2.5 * tensor  # and one parameter's, new beside old, and the steps back
-    assert peak(200)[0] <= 1.05 * short
+    # Ten times the steps: their nodes alone, if they were kept, would be more than half of it again. What the garbage
+    # collector has not come to yet is beside it.
+    assert peak(200)[0] <= 1.25 * short
 
 
 # Planted mistakes
