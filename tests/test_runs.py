@@ -66,7 +66,7 @@ def test_the_lower_layers_of_a_run_are_not_taken_for_all_of_it(tmp_path):
     made = RunFolder.create(tmp_path / "run", config, VOCABULARY)
     deep = stack(CELL, layers=3)
     made.save_weights(deep, initialise(deep, n_in=4, n_hidden=3, n_out=4), update=1)
-    with pytest.raises(InputError, match=r"weight_ih_l2, .* are none of the parameters of 2 layers of rnn_relu; "):
+    with pytest.raises(InputError, match=r"bias_hh_l2, .*_l2 are none of the parameters of 2 layers of rnn_relu; "):
         load(made.path)
 
 

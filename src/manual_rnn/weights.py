@@ -75,7 +75,7 @@ def from_torch(model: Cell | Network, tensors: Mapping[str, Array]) -> dict[str,
     wanted = [*(name for *_, names in of_torch for name in names), *same.values()]
     if missing := [name for name in wanted if name not in tensors]:
         raise ValueError(f"the tensors {', '.join(missing)} are missing.")
-    if unknown := [name for name in tensors if name not in wanted]:
+    if unknown := sorted(set(tensors) - set(wanted)):
         raise ValueError(
             f"the tensors {', '.join(unknown)} are none of the parameters of {network.name}; "
             "they may be those of more layers, of both directions, or of a learned initial state."
