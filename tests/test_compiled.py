@@ -5,7 +5,7 @@ import pytest
 
 from bptt_cases import assert_close
 from manual_rnn import affine, cells, initialise, loss_and_gradients, stack
-from manual_rnn.cli.caches import cache_folder
+from manual_rnn.cache_folder import cache_folder
 from manual_rnn.options import TrainingOptions
 from manual_rnn.windows import Windows
 from other_forms import with_forward

@@ -138,14 +138,15 @@ def _function(source: str, dtype: str) -> Callable[..., None]:
 def _kept(source: str, dtype: str) -> Path | None:
     """A file with the source, beside which numba keeps what it has made of it; None where nothing can be written."""
     from manual_rnn import kernels
-    from manual_rnn.cli.caches import cache_folder
+    from manual_rnn.cache_folder import cache_folder
+    from manual_rnn.files import write_whole
 
     told = source + dtype + Path(kernels.__file__).read_text(encoding="utf-8")
     file = cache_folder().parent / "compiled" / f"{sha256(told.encode()).hexdigest()[:16]}.py"
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         if not file.is_file() or file.read_text(encoding="utf-8") != source:
-            file.write_text(source, encoding="utf-8")
+            write_whole(file, source.encode())
     except OSError:
         return None
     return file

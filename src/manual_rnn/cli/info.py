@@ -42,7 +42,7 @@ def gather() -> dict[str, Any]:
     import numpy as np
     import threadpoolctl
 
-    from manual_rnn.cli.caches import cache_folder
+    from manual_rnn.cache_folder import cache_folder
 
     folder = cache_folder()
     files = [file for file in folder.glob("**/*") if file.is_file()] if folder.is_dir() else []
