@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from manual_rnn.cell import Array, Cell
+from manual_rnn.network import Network, fresh_states
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,13 @@ class Anew:
     """By the cell's own name of each state, (n_hidden,), for all sequences the same."""
 
     @classmethod
-    def of(cls, cell: Cell, begins: Array | None, fresh: Mapping[str, Array]) -> Anew | None:
-        """What the boundaries (T + 1, B) are for a cell; None where there are none."""
+    def of(cls, network: Network, cell: Cell, params: Mapping[str, Array], begins: Array | None) -> Anew | None:
+        """What the boundaries (T + 1, B) are for a cell of a network; None where there are none."""
         if begins is None:
             return None
-        return cls(begins[1:] if cell.reverse else begins[:-1], fresh)
+        return cls(starts_of(cell, begins), network.states_of(cell, fresh_states(network, params)))
+
+
+def starts_of(cell: Cell, begins: Array) -> Array:
+    """The steps (T, B) that a cell starts anew, of bool, from the boundaries (T + 1, B)."""
+    return begins[1:] if cell.reverse else begins[:-1]

@@ -35,7 +35,7 @@ def unroll(
     if not len(x) or type(tape) is not Tape or not _one_dtype(before.values(), maps):
         return False
     key = cell, rows.shape, rows.dtype, x.shape, x.dtype, tape.lean, anew is None
-    left = {name: tape.shifted(cell.full(name)) for name in cell.states}
+    left = {} if anew is None else {name: tape.shifted(cell.full(name)) for name in cell.states}
     goes_on = {} if anew is None else {"on": ~anew.starts[..., None]}
     walk: Walk | None = tape.kept(f"{cell.prefix}unroll", key)
     if walk:

@@ -21,7 +21,7 @@ import numpy as np
 from manual_rnn.anew import Anew
 from manual_rnn.bptt import go_back, unroll
 from manual_rnn.cell import Array, Cell
-from manual_rnn.network import Network, fresh_states, side_by_side
+from manual_rnn.network import Network, side_by_side
 from manual_rnn.tape import Tape
 
 
@@ -42,7 +42,7 @@ def up(
         for cell in layer:
             rows = tape.tap_all(f"{cell.prefix}x", _masked(cell, shown, masks)) if k else shown  # (F5)
             of_cell = network.states_of(cell, initial)
-            last = unroll(cell, params, rows, of_cell, tape, anew=_anew(network, cell, params, begins))
+            last = unroll(cell, params, rows, of_cell, tape, anew=Anew.of(network, cell, params, begins))
             states |= {f"{cell.prefix}{name}": state for name, state in last.items()}
         shown = what_it_shows(layer, tape)
     return shown, states
@@ -65,7 +65,7 @@ def down(
         layer, below = network.layers[k], []
         for cell, part in zip(layer, np.split(from_above, len(layer), axis=-1), strict=True):
             rows = tape[f"{cell.prefix}x"] if k else x
-            anew = _anew(network, cell, params, begins)
+            anew = Anew.of(network, cell, params, begins)
             fresh = go_back(cell, params, rows, tape, part, grads, inputs=inputs or k > 0, anew=anew)
             for name in cell.states if network.learned_initial else ():
                 total = fresh[name].sum(axis=0) if anew else np.zeros_like(part[0, 0])
@@ -85,8 +85,3 @@ def what_it_shows(layer: tuple[Cell, ...], tape: Tape) -> Array:
 def _masked(cell: Cell, rows: Array, masks: Mapping[str, Array]) -> Array:
     mask = masks.get(f"{cell.prefix}x")
     return rows if mask is None else mask * rows
-
-
-def _anew(network: Network, cell: Cell, params: Mapping[str, Array], begins: Array | None) -> Anew | None:
-    fresh = network.states_of(cell, fresh_states(network, params))
-    return Anew.of(cell, begins, fresh)

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from manual_rnn.anew import Anew
+from manual_rnn.anew import starts_of
 from manual_rnn.cell import Array, Cell, Nodes
 from manual_rnn.gradients import forward_and_backward
 from manual_rnn.network import INITIAL, Network
@@ -182,16 +182,16 @@ def _at_kinks(cell: Cell, case: Case, nodes: Mapping[str, Array], scales: Scales
     zero = np.any([nodes[cell.full(name)] == 0 for name in cell.kinks], axis=0)
     states = [cell.full(name) for name in cell.states]
     found = {name: zero for name in nodes if cell.own(name) is not None and name not in states}
-    anew = Anew.of(cell, case.begins, {})
-    goes_on = zero if anew is None else zero & ~anew.starts[..., None]
+    starts = None if case.begins is None else starts_of(cell, case.begins)[..., None]
+    goes_on = zero if starts is None else zero & ~starts
     nothing = np.zeros_like(zero[:1])
     for name in cell.states:
         if f"{cell.prefix}{name}_prev" in scales[1]:  # handed to the step before, a part of the state's gradient there
             arrives = [nothing, goes_on[:-1]] if cell.reverse else [goes_on[1:], nothing]
             found |= {cell.full(name): np.concatenate(arrives)}
             found |= {cell.initial_name(name): goes_on[-1 if cell.reverse else 0]}
-            if anew:
-                found |= {f"{cell.prefix}{INITIAL}{name}": (zero & anew.starts[..., None]).any(axis=(0, 1))}
+            if starts is not None:
+                found |= {f"{cell.prefix}{INITIAL}{name}": (zero & starts).any(axis=(0, 1))}
     return found
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from manual_rnn import affine
 from manual_rnn.anew import Anew
 from manual_rnn.cell import Array, Cell, Nodes, Tap, Term
-from manual_rnn.network import INITIAL, Network, fresh_states, side_by_side
+from manual_rnn.network import INITIAL, Network, side_by_side
 from manual_rnn.testing import losses
 from manual_rnn.testing.magnitude import Magnitude, scale_of
 from manual_rnn.testing.problem import Answer, Case
@@ -42,7 +42,7 @@ def previous_states(model: Cell | Network, case: Case, nodes: Mapping[str, Array
     return {
         cell.full(name): rows
         for cell in network.cells
-        for name, rows in _before(cell, case, nodes, _anew(network, cell, case)).items()
+        for name, rows in _before(cell, case, nodes, Anew.of(network, cell, case.params, case.begins)).items()
     }
 
 
@@ -54,10 +54,6 @@ def _before(cell: Cell, case: Case, nodes: Mapping[str, Array], anew: Anew | Non
         before = np.concatenate([rows[1:], first] if cell.reverse else [first, rows[:-1]])
         found[name] = np.where(anew.starts[..., None], anew.fresh[name], before) if anew else before
     return found
-
-
-def _anew(network: Network, cell: Cell, case: Case) -> Anew | None:
-    return Anew.of(cell, case.begins, network.states_of(cell, fresh_states(network, case.params)))
 
 
 def natural_scales(model: Cell | Network, case: Case, answer: Answer) -> Scales:
@@ -78,7 +74,8 @@ def natural_scales(model: Cell | Network, case: Case, answer: Answer) -> Scales:
         layer = network.layers[k]
         for cell, part in zip(layer, np.split(from_above.of, len(layer), axis=-1), strict=True):
             rows = nodes[f"{cell.prefix}x"] if k else case.x
-            exact = _Exact(cell, case, nodes, grads, rows, _anew(network, cell, case), network.learned_initial)
+            anew = Anew.of(network, cell, case.params, case.begins)
+            exact = _Exact(cell, case, nodes, grads, rows, anew, network.learned_initial)
             of_forward, of_backward = _of_cell(cell, exact, Scale(part, from_above.terms), case)
             forward, backward = {**forward, **of_forward}, {**backward, **of_backward}
             if k:
