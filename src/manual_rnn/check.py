@@ -48,13 +48,12 @@ def _the_cell(model: Any, function: str) -> Any:
 def check_parameters(cell: Cell | Network, params: Mapping[str, Array]) -> tuple[int, int, int]:
     """(n_in, n_hidden, n_out) of a set of parameters. Raises ValueError where they do not fit."""
     check_model(cell)
-    what = f"The cell {cell.name!r}" if isinstance(cell, Cell) else f"The network of {cell.name}"
     _check_mapping("params", params, "the parameters by name")
     wanted = list(parameter_shapes(cell, n_in=1, n_hidden=1, n_out=1))
     missing, unknown = [n for n in wanted if n not in params], [str(n) for n in params if n not in wanted]
     if missing or unknown:
         raise ValueError(
-            f"{what} has the parameters {', '.join(wanted)}; "
+            f"T{_called(cell)[1:]} has the parameters {', '.join(wanted)}; "
             f"missing: {', '.join(missing) or 'none'}; unknown: {', '.join(unknown) or 'none'}."
         )
     for name in wanted:
@@ -82,6 +81,10 @@ def check_parameters(cell: Cell | Network, params: Mapping[str, Array]) -> tuple
             + ", ".join(f"{name} is {dtype}" for name, dtype in dtypes.items()) + "."
         )
     return n_in, n_hidden, n_out
+
+
+def _called(model: Cell | Network) -> str:
+    return f"the cell {model.name!r}" if isinstance(model, Cell) else f"the network of {model.name}"
 
 
 def check_model(model: Any) -> None:
@@ -200,16 +203,16 @@ def check_sequences(
     lengths: Any,
     resets: Any,
     masks: Any,
-    sizes: tuple[int, int, int],
-    dtype: np.dtype[Any],
+    params: Mapping[str, Array],
+    shape: tuple[int, int],
     *,
     handed_in: bool,
 ) -> None:
-    """Raises ValueError where lengths, resets or masks do not fit sequences of ``sizes`` (T, B, n_hidden).
+    """Raises ValueError where lengths, resets or masks do not fit the parameters and sequences of ``shape`` (T, B).
 
-    ``dtype``: that of the parameters. ``handed_in``: whether an initial state is.
+    ``handed_in``: whether an initial state is.
     """
-    T, B, n_hidden = sizes
+    (T, B), n_hidden = shape, widths(network, params)[1]
     both = any(cell.reverse for cell in network.cells)
     if lengths is not None:
         _check_array("lengths", lengths)
@@ -233,7 +236,8 @@ def check_sequences(
                 "True at each step that begins a sequence."
             )
     if masks is not None:
-        _check_masks(network, masks, (T, B, n_hidden), dtype)
+        _check_masks(network, masks, (T, B, n_hidden))
+        _check_format(params, {f"masks[{name!r}]": mask for name, mask in masks.items()})
 
 
 def check_over(over: Any) -> None:
@@ -242,7 +246,7 @@ def check_over(over: Any) -> None:
         raise ValueError(f"over is {_kind(over)}; expected the Result of an earlier call, to write over its tapes.")
 
 
-def _check_masks(network: Network, masks: Any, rows: tuple[int, int, int], dtype: np.dtype[Any]) -> None:
+def _check_masks(network: Network, masks: Any, rows: tuple[int, int, int]) -> None:
     T, B, n_hidden = rows
     widths = {f"{cell.prefix}x": n_hidden * len(below) for below, layer in pairwise(network.layers) for cell in layer}
     _check_mapping("masks", masks, "by the name of a layer's input what it is multiplied with")
@@ -257,19 +261,13 @@ def _check_masks(network: Network, masks: Any, rows: tuple[int, int, int], dtype
         if mask.shape != shape or not np.issubdtype(mask.dtype, np.floating):
             raise ValueError(f"{what} has the shape {mask.shape} and dtype {mask.dtype}; expected numbers {shape}.")
         _check_finite(what, mask)
-        if np.result_type(dtype, mask) != dtype:
-            raise ValueError(
-                f"The parameters are {dtype}, and {what} is {mask.dtype}: the pass would be computed in "
-                f"{np.result_type(dtype, mask)}. Hand in its .astype('{dtype}'), or parameters that are as wide."
-            )
 
 
 def _check_initial(cell: Cell | Network, initial: Mapping[str, Array], shape: tuple[int, int]) -> None:
     states = Network.of(cell).states
     _check_mapping("initial", initial, f"each state (B, n_hidden) = {shape} by name, {', '.join(states)}")
     if unknown := [str(name) for name in initial if name not in states]:
-        what = f"the cell {cell.name!r}" if isinstance(cell, Cell) else f"the network of {cell.name}"
-        raise ValueError(f"initial has {', '.join(unknown)}; the states of {what} are {', '.join(states)}.")
+        raise ValueError(f"initial has {', '.join(unknown)}; the states of {_called(cell)} are {', '.join(states)}.")
     for name in states:
         if name not in initial:
             raise ValueError(f"The initial state {name!r} is missing; expected (B, n_hidden) = {shape}.")

@@ -16,7 +16,7 @@ from manual_rnn import layers, losses, readout
 from manual_rnn.cell import Array, Cell
 from manual_rnn.check import check_over, check_problem, check_sequences
 from manual_rnn.loss import weights_of_steps
-from manual_rnn.network import Network, widths, zero_state
+from manual_rnn.network import Network, zero_state
 from manual_rnn.sequences import boundaries
 from manual_rnn.tape import Tape
 
@@ -137,9 +137,9 @@ def loss_and_gradients(
         needed()
     check_problem(cell, params, x, y, initial, weights, loss)
     network = Network.of(cell)
-    (T, B), n_hidden = y.shape[:2], widths(network, params)[1]
+    T, B = y.shape[:2]
     dtype = np.result_type(*params.values())
-    check_sequences(network, lengths, resets, masks, (T, B, n_hidden), dtype, handed_in=initial is not None)
+    check_sequences(network, lengths, resets, masks, params, (T, B), handed_in=initial is not None)
     check_over(over)
     weights = weights_of_steps(weights, reduction, T, B, dtype, lengths)
     learned = network.learned_initial and initial is None
