@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from manual_rnn import cells
+from manual_rnn import cells, initialisation
 from manual_rnn.cell import Array
 from manual_rnn.diagnostics.gradient_norms import gradient_norms
 from manual_rnn.theory.mean_field import mean_field
@@ -32,9 +32,8 @@ def gaussian(n: int, gain: float, rng: np.random.Generator) -> Array:
 
 
 def orthogonal(n: int, gain: float, rng: np.random.Generator) -> Array:
-    """W = g Q, Q uniform over the orthogonal matrices: QR, the signs of R made positive (Mezzadri 2007)."""
-    Q, R = np.linalg.qr(rng.standard_normal((n, n)))
-    W: Array = gain * Q * np.sign(np.diag(R))
+    """W = g Q, Q uniform over the orthogonal matrices."""
+    W: Array = gain * initialisation.orthogonal(rng, n)
     return W
 
 
