@@ -22,7 +22,7 @@ from manual_rnn.cell import Array
 
 def is_tokens(x: Array) -> bool:
     """Whether x holds integer ids of shape (T, B) rather than dense rows of shape (T, B, n_in)."""
-    return bool(np.issubdtype(x.dtype, np.integer))
+    return x.dtype.kind in "iu"
 
 
 def forward(W: Array, b: Array, x: Array) -> Array:
@@ -82,10 +82,14 @@ def product_weight_gradient(grad_a: Array, rows: Array, *, diagonal: bool = Fals
 def _sum_by_token(rows: Array, tokens: Array, n: int) -> Array:
     """Of rows (k, T B, m): row j of the result (k, n, m) is the sum of the rows whose token is j; costs no one-hot."""
     short = tokens.astype(np.uint16) if n < 2**16 else tokens  # which NumPy sorts by radix, ten times as quick
-    order = np.argsort(short, kind="stable")
-    ids, starts = np.unique(tokens[order], return_index=True)
-    total = np.zeros((len(rows), n, rows.shape[-1]), rows.dtype)
-    # A token at a time: its rows fit in the cache, where np.add.reduceat over all of them takes ten times as long.
-    for token, start, stop in zip(ids, starts, [*starts[1:], len(order)], strict=True):
-        np.add.reduce(rows[:, order[start:stop]], axis=1, out=total[:, token])
+    order, counts = np.argsort(short, kind="stable"), np.bincount(tokens, minlength=n)
+    total, ones = np.zeros((len(rows), n, rows.shape[-1]), rows.dtype), np.ones(counts.max(), rows.dtype)
+    there = np.flatnonzero(counts)
+    spans = [(token, order[stop - count : stop], ones[:count])
+             for token, stop, count in zip(there, counts.cumsum()[there], counts[there], strict=True)]  # fmt: skip
+    # A token of a map at a time: its rows fit in the cache, where np.add.reduceat over all of them takes ten times
+    # as long; a product with ones is three times as quick as the sum.
+    for of_map, total_of_map in zip(rows, total, strict=True):
+        for token, mine, weights in spans:
+            np.dot(weights, of_map.take(mine, axis=0), out=total_of_map[token])
     return total
