@@ -19,7 +19,7 @@ MISTAKES = [
     Mistake("the input of the step before", "bptt", F1, F1.replace("x,", "np.roll(x, 1, axis=0),"), ("a",)),
     Mistake("the input left out", "bptt", F1, "a[:] = 0", ("a",)),
     Mistake("tanh taken twice", "cells/rnn", "np.tanh(node.a)", "np.tanh(np.tanh(node.a))", ("h",)),
-    Mistake("a bias forgotten", "readout", "affine.forward(V, c, h)", "affine.forward(V, 0 * c, h)", ("o",)),
+    Mistake("a bias forgotten", "readout", "o += c", "o += 0 * c", ("o",)),
     Mistake("the normaliser left out", "losses/softmax", "(np.log(total) - of_target)", "(-of_target)", ("loss",)),
     Mistake("softmax unshifted", "losses/softmax", "o - o.max(axis=-1, keepdims=True)", "o.copy()",
             ("loss", "grad_o")),

@@ -13,8 +13,8 @@ def quick(request, monkeypatch):
     return request.param
 
 
-@pytest.mark.parametrize(("B", "n", "width"), [(3, 96, 32), (3, 128, 64), (16, 1024, 32), (3, 40, 40), (2000, 64, 64),
-                                               (1, 96, 96)])  # fmt: skip
+@pytest.mark.parametrize(("B", "n", "width"), [(3, 96, 32), (3, 128, 64), (3, 256, 32), (16, 1024, 32), (3, 40, 40),
+                                               (2000, 64, 64), (1, 96, 96)])  # fmt: skip
 def test_a_block_is_as_wide_as_makes_its_product_small(B, n, width, quick):
     found = blocks.in_blocks(np.zeros((2, n, n), np.float32), B)
     width = width if quick else n
@@ -35,3 +35,17 @@ def test_there_and_back(name, B, quick):
         there, back = [h @ w.T for w in weights], sum(g @ w for g, w in zip(grad_a, weights, strict=True))
         np.testing.assert_allclose(product.forward(h), there, rtol=0, atol=1e-13)
         np.testing.assert_allclose(product.back(grad_a), back, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("shape", [(5, 9, 96), (5, 9, 65), (5, 3, 96), (7, 96), (2, 3, 400, 128), (96,)], ids=str)
+@pytest.mark.parametrize("n", [65, 128])
+def test_a_step_at_a_time_is_all_steps_at_once(shape, n, quick):
+    rng = np.random.default_rng(0)
+    rows, matrix = rng.standard_normal(shape), rng.standard_normal((shape[-1], n))
+    np.testing.assert_allclose(blocks.of_each_step(rows, matrix), rows @ matrix, rtol=0, atol=1e-12)
+
+
+def test_other_dtypes_keep_theirs(quick):
+    rows, matrix = np.ones((5, 9, 32), np.longdouble), np.ones((32, 64), np.longdouble)
+    assert blocks.of_each_step(rows, matrix).dtype == np.longdouble
+    assert blocks.of_each_step(rows.astype(complex), np.ones((32, 64))).dtype == np.complex128

@@ -12,16 +12,19 @@ Equations 10.10, 10.22, 10.24 and 10.19 of Goodfellow, Bengio, Courville, *Deep 
 from __future__ import annotations
 
 from manual_rnn import affine
+from manual_rnn.blocks import of_each_step
 from manual_rnn.cell import Array, Tap
 
 
 def forward(V: Array, c: Array, h: Array) -> Array:
     """The logits o (T, B, n_out) of the states h (T, B, n_hidden)."""
-    return affine.forward(V, c, h)  # (F3)
+    o = of_each_step(h, V.T)
+    o += c  # (F3)
+    return o
 
 
 def backward(V: Array, h: Array, grad_o: Array, tap_all: Tap) -> Array:
     """Taps ∇c and ∇V; returns the readout's part of ∇h (T, B, n_hidden)."""
     tap_all("c", affine.bias_gradient(grad_o))  # (B2)
     tap_all("V", affine.weight_gradient(grad_o, h, h.shape[-1]))  # (B3)
-    return affine.input_gradient(V, grad_o)  # (B4)
+    return of_each_step(grad_o, V)  # (B4)
