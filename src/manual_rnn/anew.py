@@ -3,7 +3,7 @@ r"""Steps that start anew: where one sequence ends in the middle of an array and
 What a step starts from is h(t−1), or where a sequence begins a fresh state, zeros or a learned one:
 
 .. math:: \text{before}(t) = \begin{cases} h_\text{fresh} & \text{where a sequence begins at } t \\
-          h(t-1) & \text{elsewhere} \end{cases} \qquad\text{(F5)}
+          h(t-1) & \text{elsewhere} \end{cases} \qquad\text{(F6)}
 
 and so what step t hands back goes to the one or to the other; the fresh state gets the sum over all beginnings (B11).
 

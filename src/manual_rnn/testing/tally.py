@@ -157,7 +157,7 @@ def _label_in(cell: Cell, equation: str) -> str:
         labels |= {cell.full(m.node): "F1", f"grad_{m.b}": "B6", f"grad_{m.U}": "B8"}
         labels |= {f"grad_{term.weight}": "B7" for term in m.terms}
     for name in cell.states:
-        labels |= {f"{cell.full(name)}_{BEFORE}": "F5", f"grad_{name}0": "B10", f"grad_{INITIAL}{name}": "B11"}
+        labels |= {f"{cell.full(name)}_{BEFORE}": "F6", f"grad_{name}0": "B10", f"grad_{INITIAL}{name}": "B11"}
     labels |= {f"grad_{cell.full(cell.states[0])}": "B4"}
     own = "B5" if equation.startswith("grad_") else "F2"
     return {**labels, **cell.labels}.get(equation, own)

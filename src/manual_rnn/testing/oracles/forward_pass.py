@@ -1,6 +1,6 @@
 """The loss as a function of everything that it is differentiated by: what both independent oracles evaluate.
 
-Only the forward equations run here, F1 to F5, so an error in a backward equation cannot reach the oracles.
+Only the forward equations run here, F1 to F6, so an error in a backward equation cannot reach the oracles.
 One in a forward equation does: they differentiate whatever function the forward pass computes.
 """
 
