@@ -96,7 +96,8 @@ def draw(theme, curves, through):
     told = "Pascanu's over\n20 steps, GRU:\nit remembers"
     axes.text(0.98 * updates, 0.012, told, ha="right", va="center", color=theme.grey)
     axes.set_yticks(ticks := [0.01, 0.1, 1], [str(tick) for tick in ticks])
-    axes.plot([], [], color=theme.ink, lw=1.8, label=f"tanh network, 60 to 110 steps, one run; means of {WIDTH} updates")
+    runs = f"tanh network, 60 to 110 steps, one run; means of {WIDTH} updates"
+    axes.plot([], [], color=theme.ink, lw=1.8, label=runs)
     axes.plot([], [], "--", color=theme.ink, lw=1, label="floor: the best loss without a memory, exact")
     figure.legend(loc="outside lower left", frameon=False, fontsize=10.5)
     return figure
