@@ -16,7 +16,7 @@ itself, may grow beyond all numbers. A step that it has carried there begins aga
 Gonzalez et al., *Towards scalable and stable parallelization of nonlinear RNNs*, 2024), which leaves the exact ones
 exact.
 
-Memory: T · B · (S n_hidden)² numbers for J, and as much for finding it.
+Memory: T · B · (S n_hidden)² numbers for J. It is found for some rows at a time, which stay in the cache.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ from manual_rnn.check import of_one_cell
 from manual_rnn.tape import Tape
 from manual_rnn.ways.given import Given, check_count
 from manual_rnn.ways.real_time import jacobians
+
+NUMBERS = 2**17
+"""How many entries of J are found at once: a megabyte in float64."""
 
 
 @of_one_cell
@@ -74,7 +77,7 @@ def newton_states(
         states = {name: before[..., k * H : (k + 1) * H].reshape(T * B, H) for k, name in enumerate(cell.states)}
         found = unroll(given.cell, given.params, rows, states, Tape(1))
         f = np.concatenate([found[name] for name in cell.states], axis=-1).reshape(T, B, n)
-        J = jacobians(given, rows, states)[0].reshape(T, B, n, n)  # (N1)
+        J = _all_jacobians(given, rows, states).reshape(T, B, n, n)  # (N1)
         new = f.copy()
         with np.errstate(over="ignore", invalid="ignore"):
             for t in range(1, T):
@@ -85,3 +88,13 @@ def newton_states(
         if changes[-1] <= small * np.abs(s).max() < np.inf:
             break
     return {name: s[..., k * H : (k + 1) * H] for k, name in enumerate(cell.states)}, changes
+
+
+def _all_jacobians(given: Given, rows: Array, states: Mapping[str, Array]) -> Array:
+    """J of every row, (T B, S n_hidden, S n_hidden)."""
+    n = len(states) * given.params["V"].shape[1]
+    at_once = max(1, NUMBERS // n**2)
+    parts = [slice(k, k + at_once) for k in range(0, rows.shape[1], at_once)]
+    return np.concatenate([
+        jacobians(given, rows[:, part], {name: array[part] for name, array in states.items()})[0] for part in parts
+    ])  # fmt: skip
