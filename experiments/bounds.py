@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from manual_rnn import cells, diagnostics, experiment, theory
 from manual_rnn.experiment import Line
 from manual_rnn.figures import decades, headline, label_ends
+from manual_rnn.theory.arguments import whole
 from reference import autodiff
 
 TANH, LINEAR = cells.get("rnn"), cells.get("rnn_identity")
@@ -55,16 +56,18 @@ def measure(n, gain, lags, seeds, seed):
 def draw(theme, found, law, gain):
     lag = np.arange(len(law))
     figure = Figure(figsize=(5.6, 5.6), layout="constrained")
-    top = 1.06 * found["bound"][:, -1].mean()
-    axes = figure.add_subplot(xlabel="lag k (steps back)", xlim=(0, lag[-1]), ylim=(1.6 * law[-1], top))
-    headline(axes, "The bound explodes, the gradients vanish", f"singular values of ∂h(T)/∂h(T − k), gain {gain:g}")
+    ends = {name: rows[:, -1].mean() for name, rows in found.items()}
+    limits = (min(0.0, 1.6 * ends["mean"]), max(1.0, 1.06 * ends["bound"]))
+    axes = figure.add_subplot(xlabel="lag k (steps back)", xlim=(0, lag[-1]), ylim=limits)
+    seen = "The bound explodes, the gradients vanish" if ends["tanh"] < 0 < ends["bound"] else "How loose the bound is"
+    headline(axes, seen, f"singular values of ∂h(T)/∂h(T − k), gain {gain:g}")
     for name, k in (("bound", 4), ("linear", 3), ("tanh", 1), ("mean", 2)):
         rows, colour = found[name], theme.colours[k]
         axes.fill_between(lag, rows.min(axis=0), rows.max(axis=0), color=colour, alpha=0.25, lw=0)
         axes.plot(lag, rows.mean(axis=0), color=colour, lw=2)
     axes.plot(lag, law, "--", color=theme.ink, lw=1)
     names = ("Pascanu's bound\n(γ‖W‖₂)$^k$", "linear: largest", "tanh: largest", "tanh: root\nmean square")
-    label_ends(axes, lag[-1], [found[name][:, -1].mean() for name in ("bound", "linear", "tanh", "mean")], names,
+    label_ends(axes, lag[-1], [ends[name] for name in ("bound", "linear", "tanh", "mean")], names,
                [theme.colours[k] for k in (4, 3, 1, 2)])  # fmt: skip
     decades(axes)
     axes.plot([], [], color=theme.ink, lw=2, label=f"mean and range of {len(found['tanh'])} networks")
@@ -83,13 +86,15 @@ def main(
         units: n, the width.
         gain: g, of the Gaussian W.
         lags: How many steps back.
-        networks: How many are drawn.
+        networks: How many are drawn, two or more.
         seed: Decides every draw.
         quick: 40 units, 15 lags, 3 networks.
         out: The folder for the figure and the numbers.
     """
     if quick:
         units, lags, networks = 40, 15, 3
+    whole("number of networks", networks, 2)
+    whole("number of lags", lags, 1)
     found, off, power = measure(units, gain, lags, networks, seed)
     law = np.arange(lags + 1) * theory.mean_field(gain, STD).slope / np.log(100)  # log10 √χ
     root = np.sqrt(networks)

@@ -21,6 +21,7 @@ from manual_rnn.bptt import unroll
 from manual_rnn.experiment import Line
 from manual_rnn.figures import headline
 from manual_rnn.tape import Tape
+from manual_rnn.theory.arguments import whole
 from reference import autodiff
 
 CELL = cells.get("rnn")
@@ -92,14 +93,16 @@ def main(
 
     Args:
         units: n, the width.
-        steps: T, the greatest length; half and a quarter of it are measured as well.
-        networks: How many are drawn for each point.
+        steps: T, the greatest length, 20 or more; half and a quarter of it are measured as well.
+        networks: How many are drawn for each point, two or more.
         seed: Decides every draw.
         quick: 32 units, 120 steps, 3 networks.
         out: The folder for the figure and the numbers.
     """
     if quick:
         units, steps, networks = 32, 120, 3
+    whole("number of networks", networks, 2)
+    whole("number of steps", steps, 20)
     critical, lengths = theory.critical_gain(STD), (steps // 4, steps // 2, steps)
     found = np.array([[[solve(drawn(units, gain, T, seed + i)) for i in range(networks)] for gain in GAINS]
                       for T in lengths])  # fmt: skip

@@ -17,6 +17,7 @@ from manual_rnn.clipping import clip_by_norm
 from manual_rnn.experiment import Line
 from manual_rnn.figures import headline
 from manual_rnn.optimisers import Adam
+from manual_rnn.theory.arguments import whole
 from reference import autodiff
 
 TASKS = {
@@ -119,6 +120,8 @@ def main(
     plotted = PLOTTED
     if quick:
         sequences, updates, plotted = 2000, 60, PLOTTED[::2]
+    whole("number of sequences", sequences, 100)
+    whole("number of updates", updates, WIDTH)
     lines, curves = [], {}
     for name, (task, floor) in TASKS.items():
         loss, error = without_memory(task, sequences, seed)
