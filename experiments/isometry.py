@@ -34,16 +34,8 @@ def spectra(kind, *, n, lags, seeds):
 
 
 def by_autodiff(kind, n, lags):
-    """The largest relative difference of the singular values that the format resolves, against JAX's Jacobian."""
-    params = network(kind, n, 0)
-    ours = diagnostics.jacobian_singular_values(CELL, params, np.zeros((lags, 1, 1))).sel(sequence=0, step=0).values
-    above = np.zeros((lags, n, n))
-    above[-1] = np.eye(n)  # one sequence for each unit of h(T)
-    problem = {"params": params, "initial": {"h": np.zeros((n, n))}, "x": np.zeros((lags, n, 1)), "upstream": above}
-    _, grads = autodiff(CELL.name)([problem])[0]
-    theirs = np.linalg.svd(grads["h0"], compute_uv=False)
-    seen = theirs > theirs[0] * 1e-10
-    return float(np.abs(np.exp(ours[seen]) / theirs[seen] - 1).max())
+    params, x = network(kind, n, 0), np.zeros((lags, 1, 1))
+    return diagnostics.jacobian_cross_check(CELL, params, x, against=autodiff(CELL.name))
 
 
 def draw(theme, gaussian, orthogonal):

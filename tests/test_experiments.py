@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parents[1] / "experiments"
-OF_ITS_OWN = {"gradient_norms", "parallel_in_time"}
-"""Have tests of their own, or no figure."""
+OF_ITS_OWN = {"gradient_norms"}
+"""Have tests of their own."""
 SCRIPTS = sorted(path for path in FOLDER.glob("*.py") if path.stem not in OF_ITS_OWN)
 
 

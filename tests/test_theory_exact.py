@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import digamma, polygamma
 
-from manual_rnn import cells, theory
-from manual_rnn.diagnostics import gradient_norms
+from manual_rnn import cells, initialise, theory
+from manual_rnn.diagnostics import gradient_norms, jacobian_singular_values
 from manual_rnn.initialisation import chrono_biases
 from manual_rnn.theory import floors
 from manual_rnn.ways import truncated_bptt
@@ -161,6 +161,25 @@ def test_no_jacobian_exceeds_pascanus_bound(seed, lag, n, gain, activation):
     assert norm <= math.exp(bound) * (1 + 1e-12)
     if activation == "linear" and n == 1:
         assert norm == pytest.approx(math.exp(bound), rel=1e-12)  # it is attained
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    seed=st.integers(0, 10**6), T=st.integers(1, 20), n=st.integers(1, 8), gain=st.floats(0.01, 4),
+    name=st.sampled_from(["rnn", "rnn_relu", "rnn_identity"]),
+)  # fmt: skip
+def test_no_jacobian_of_a_drawn_cell_exceeds_pascanus_bound(seed, T, n, gain, name):
+    rng = np.random.default_rng(seed)
+    params = initialise(cells.get(name), n_in=2, n_hidden=n, n_out=3, seed=rng)
+    params["W"] = gain * rng.standard_normal((n, n)) / n**0.5
+    logs = jacobian_singular_values(cells.get(name), params, rng.standard_normal((T, 2, 2)))
+    activation = {"rnn": "tanh", "rnn_relu": "relu", "rnn_identity": "linear"}[name]
+    bounds = np.array([theory.log_jacobian_bound(params["W"], int(lag), activation=activation) for lag in logs.lag])
+    largest = logs.sel(index=0).values  # (step, sequence); nan where every unit of a ReLU is off
+    assert not (largest > bounds[:, None] + 1e-11).any()
+    if name == "rnn_identity":  # Wᵏ, exactly
+        powers = [np.linalg.norm(np.linalg.matrix_power(params["W"], int(lag)), 2) for lag in logs.lag]
+        np.testing.assert_allclose(largest, np.tile(np.log(powers), (2, 1)).T, rtol=0, atol=1e-9)
 
 
 def random_network(n, rng):

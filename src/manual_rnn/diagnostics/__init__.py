@@ -1,6 +1,7 @@
 """How gradients fare on their way back through time, measured. The theory is :mod:`manual_rnn.theory`.
 
-``gradient_norms`` measures, for any cell; ``cross_check`` says whether the gradients measured are right;
+``gradient_norms`` measures, for any cell; ``cross_check`` says whether the gradients measured are right, and
+``jacobian_cross_check`` whether Jacobians are;
 ``driven_network`` draws the network that mean-field theory speaks of, ``slope`` takes the slope of its norms.
 
 The others return labelled arrays of xarray, which say what each axis is, print, convert to tables (``to_dataframe``)
@@ -17,6 +18,7 @@ from manual_rnn.diagnostics.driven_network import DrivenNetwork, driven_network,
 from manual_rnn.diagnostics.gates import gate_memory, gradient_ways
 from manual_rnn.diagnostics.gradient_norms import GradientNorms, gradient_norms
 from manual_rnn.diagnostics.jacobian import jacobian_singular_values
+from manual_rnn.diagnostics.jacobian_check import jacobian_cross_check
 from manual_rnn.diagnostics.loss_by_state import loss_by_state
 from manual_rnn.diagnostics.lyapunov import exponents_of_product, lyapunov_exponents, perturbation_exponent
 from manual_rnn.diagnostics.recurrence import recurrent_matrices
@@ -38,6 +40,7 @@ __all__ = [
     "gaussian",
     "gradient_norms",
     "gradient_ways",
+    "jacobian_cross_check",
     "jacobian_singular_values",
     "loss_by_state",
     "lyapunov_exponents",

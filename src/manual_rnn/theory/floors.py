@@ -42,12 +42,15 @@ def adding_mean() -> float:
     return 1 / 24
 
 
-def adding_scaled() -> float:
+def adding_scaled(first_marked: float = 0.0) -> float:
     r"""Adding, Hochreiter's and Schmidhuber's (1997): ½ + (X₁ + X₂)/4 of U[−1, 1]. Var = 2 · 1/3 · 1/16 = 1/24.
 
-    They set X₁ to zero where the first pair of a sequence is marked: over such sequences the floor is half of this.
+    Where the first pair of a sequence is marked they count its number as zero: over such sequences the variance is
+    half of this. ``first_marked`` is the share of them, from 0 to 1; ValueError for anything else.
     """
-    return 1 / 24
+    if not 0 <= first_marked <= 1:
+        raise ValueError(f"The share of sequences whose first pair is marked is {first_marked}; it is between 0 and 1.")
+    return (1 - first_marked / 2) / 24
 
 
 def temporal_order(relevant: int = 2) -> float:

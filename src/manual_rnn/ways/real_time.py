@@ -29,9 +29,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from manual_rnn import affine
-from manual_rnn.bptt import go_back, unroll
-from manual_rnn.cell import Array, Cell, of_input
+from manual_rnn.bptt import step_back, unroll
+from manual_rnn.cell import Array, Cell, Nodes, of_input
 from manual_rnn.check import of_one_cell
+from manual_rnn.maps import Maps
 from manual_rnn.tape import Tape
 from manual_rnn.ways.given import Answer, Given
 
@@ -103,14 +104,15 @@ def jacobians(given: Given, x: Array, state: Mapping[str, Array]) -> tuple[Array
     """J (B, S H, S H), and D by map, (B, S H, H): one step back, of each sequence once for every unit (R1)."""
     cell, B, H = given.cell, x.shape[1], given.params["V"].shape[1]
     n = len(cell.states) * H
-    x = np.repeat(x, n, axis=1)
-    state = {name: np.repeat(rows, n, axis=0) for name, rows in state.items()}
-    units = np.tile(np.eye(n, dtype=given.dtype), (B, 1))
-    after = {name: units[:, k * H : (k + 1) * H] for k, name in enumerate(cell.states)}
     tape, grads = Tape(1), Tape(1)
     unroll(cell, given.params, x, state, tape)
-    go_back(cell, given.params, x, tape, np.zeros((1, B * n, H), given.dtype), grads, inputs=False, after=after)
-    J = np.concatenate([grads[f"{name}0"] for name in cell.states], axis=-1).reshape(B, n, n)
+    names = {cell.own(name): name for name in tape}
+    node = Nodes(**{own: np.repeat(tape[name][0], n, axis=0) for own, name in names.items() if own is not None})
+    prev = Nodes(**{name: np.repeat(rows, n, axis=0) for name, rows in state.items()})
+    units = np.tile(np.eye(n, dtype=given.dtype), (B, 1))
+    after = Nodes(**{name: units[:, k * H : (k + 1) * H] for k, name in enumerate(cell.states)})
+    carried = step_back(cell, Maps(cell, given.params), node, prev, after, grads)
+    J = np.concatenate([carried[name] for name in cell.states], axis=-1).reshape(B, n, n)
     return J, {m.node: grads[cell.full(m.node)].reshape(B, n, H) for m in cell.maps}
 
 
