@@ -3,8 +3,8 @@ r"""The vanilla recurrent network with logistic units, as in the studies of Beng
 All equations are those of :mod:`manual_rnn.cells.rnn`, under the same numbers, but two:
 
 .. math::
-    h(t)        &= \sigma(a(t))                                                  && \text{F2, here} \\
-    \nabla a(t) &= \operatorname{diag}(h(t)\,(1 - h(t)))\, \nabla h(t)           && \text{B5, here}
+    h(t)        &= \sigma(a(t))                                       && \text{F2, here} \\
+    \nabla a(t) &= \nabla h(t) \circ h(t) \circ (1 - h(t))            && \text{B5, here}
 
 Its derivative is at most a quarter, so gradients vanish wherever ‖W‖₂ < 4 (Pascanu, Mikolov, Bengio 2013).
 """
@@ -32,6 +32,6 @@ CELL = Cell(
     labels={"h": "F2", "grad_a": "B5"},
     latex={
         "h": r"h(t) = \sigma(a(t))",
-        "grad_a": r"\nabla a(t) = \operatorname{diag}(h(t)\,(1 - h(t)))\, \nabla h(t)",
+        "grad_a": r"\nabla a(t) = \nabla h(t) \circ h(t) \circ (1 - h(t))",
     },
 )
