@@ -126,7 +126,8 @@ def test_vanished_falls_in_every_cell_through_every_state_alike(name):
         assert largest(result.node_gradients["h"][-1]) > 1e-2, "only the way back makes it small"
         for state in cell.states:
             fallen = -np.log10(largest(result.gradients[f"{state}0"]))
-            assert abs(fallen - 15 - 3 * severity) < 3, (state, severity)
+            by_slope = len(result.tape["h"]) * np.log10(4) if name == "rnn_sigmoid" else 0  # a quarter a step
+            assert abs(fallen - 15 - 3 * severity - by_slope) < 3, (state, severity)
 
 
 @pytest.mark.parametrize("name", ["rnn_orthogonal", "antisymmetric_rnn"])

@@ -12,7 +12,8 @@ from manual_rnn.testing.problem import Spec
 from oracle_cases import NARROW, USUAL, draw
 from reference import autodiff
 
-ACTIVATIONS = {"rnn": np.tanh, "rnn_relu": lambda a: np.maximum(a, 0), "rnn_identity": lambda a: a}
+ACTIVATIONS = {"rnn": np.tanh, "rnn_relu": lambda a: np.maximum(a, 0), "rnn_identity": lambda a: a,
+               "rnn_sigmoid": lambda a: 1 / (1 + np.exp(-a))}  # fmt: skip
 
 
 def assert_close(ours, expected):

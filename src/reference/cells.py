@@ -37,6 +37,11 @@ def rnn_relu(p: Nodes, prev: Nodes, x: jax.Array, tap: Tap) -> Nodes:
     return {"h": tap("h", jnp.where(a > 0, a, 0))}
 
 
+def rnn_sigmoid(p: Nodes, prev: Nodes, x: jax.Array, tap: Tap) -> Nodes:
+    a = tap("a", p["W"] @ prev["h"] + p["U"] @ x + p["b"])
+    return {"h": tap("h", jax.nn.sigmoid(a))}
+
+
 def rnn_identity(p: Nodes, prev: Nodes, x: jax.Array, tap: Tap) -> Nodes:
     a = tap("a", p["W"] @ prev["h"] + p["U"] @ x + p["b"])
     return {"h": tap("h", a)}
