@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import settings
 
 from manual_rnn import cells, stack
 from manual_rnn.network import Network
@@ -19,7 +18,6 @@ from reference import autodiff
 BOTH = {"layers": 2, "bidirectional": True, "learned_initial": True}
 SHAPE = Sizes(6, 2, 4, 3, 5)
 SMALL = Spec("ordinary", Sizes(3, 2, 2, 2, 2), "float64", seed=0, severity=50)
-THOROUGH = settings.default.max_examples >= 1000
 
 
 def specs_of(network, **options):
@@ -79,7 +77,7 @@ def test_a_network_of_one_layer_is_the_cell():
     assert of_cell == of_network
 
 
-@pytest.mark.skipif(not THOROUGH, reason="the full product is of the thorough profile")
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", cells.names())
 def test_every_cell_agrees_in_all_that_is_drawn(name):
     cell = cells.get(name)
