@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parents[1] / "experiments"
-OF_ITS_OWN = {"gradient_norms", "parallel_in_time"}
-"""Have tests of their own, or no figure."""
-SCRIPTS = sorted(path for path in FOLDER.glob("*.py") if path.stem not in OF_ITS_OWN)
+WITHOUT_FIGURE = {"parallel_in_time"}
+SCRIPTS = sorted(path for path in FOLDER.glob("*.py") if path.stem not in WITHOUT_FIGURE)
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
