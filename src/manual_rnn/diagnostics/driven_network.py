@@ -4,9 +4,9 @@ unit and step.
 It is a network of this package like any other: U = σ·1, so that x of independent standard normals drives each
 unit with its own noise of standard deviation σ; b = c = 0; V_ij ~ N(0, 1/n); targets at random. h(0) is drawn
 as tanh(√q z), z ~ N(0, 1), q of :mod:`manual_rnn.theory.mean_field`, so that the variance is right from the first step
-on. That h(0) knows nothing of W, and a run that has settled does: at weak noise it takes its time (σ = 0.1, near the
-critical gain: some hundred steps, the first twenty with a slope too high by 0.03), so leave out the first steps, the
-largest lags, where a slope must be right.
+on. But that h(0) knows nothing of W, and a state that has settled does, which at weak noise takes long: the bias of a
+finite width is another one at first (σ = 0.1 at the critical gain, n = 200: a slope of +0.02 over the first twenty
+steps, of −0.02 after a hundred). Where that matters leave out the first steps, which are the largest lags.
 """
 
 from __future__ import annotations

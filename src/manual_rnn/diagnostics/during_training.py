@@ -88,15 +88,17 @@ def _look(
     T = len(x) // 2
     cell: Cell = the_cell(training.network, "during_training")
     params = training.params
-    initial = loss_and_gradients(cell, params, x[:T], y[:T]).state
-    x, y = x[T:], y[T:]
-    of_last: dict[str, Any] = {"initial": initial, "reduction": "last", "state": state}
-    logs = gradient_norms(cell, params, x, y, **of_last).by_lag
-    parts = contributions(cell, params, x, y, parameter, initial=initial)
+    with np.errstate(over="ignore", invalid="ignore"):  # contributions refuses by name what is not finite
+        initial = loss_and_gradients(cell, params, x[:T], y[:T]).state
+        x, y = x[T:], y[T:]
+        of_last: dict[str, Any] = {"initial": initial, "reduction": "last", "state": state}
+        logs = gradient_norms(cell, params, x, y, **of_last).by_lag
+        by_lag = (logs - logs[0]).mean(axis=1)
+        parts = contributions(cell, params, x, y, parameter, initial=initial)
     check = cross_check(cell, params, x, y, **of_last, against=against) if against else None
     return xr.Dataset(
         {
-            "log_norm": ("lag", (logs - logs[0]).mean(axis=1), {"units": "nats"}),
+            "log_norm": ("lag", by_lag, {"units": "nats"}),
             "horizon": memory_horizon(parts),
             "truncation": suggested_truncation(parts),
             "saturated": saturation(cell, params, x, initial=initial).fraction.mean("step"),
