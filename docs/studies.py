@@ -21,7 +21,8 @@ ALT = {
     ),
     "phase_diagram": (
         "A plane of gain and input noise, coloured by the measured slope; a line from gain 1.1 to 1.9 "
-        "parts vanishing from exploding, with four circles on it."
+        "parts vanishing from exploding, with four circles on it. Below, the critical gain of finite widths, which "
+        "comes down to the line as they grow."
     ),
     "the_wall": (
         "The error over weight and bias as a surface: a flat floor, a plateau, and a steep wall between "

@@ -72,9 +72,10 @@ def draw(theme, gains, stds, measured, line, found, at):
         error = np.array([limit.standard_error] + [g.standard_error for _, g in measured_at]) * scale
         below.errorbar(x, gain, error, fmt="o-", ms=4, lw=1, color=colour)
         ends.append((x.max(), gain[x.argmax()], f"σ = {std}", colour))
-    for (x, _, name, colour), y in zip(ends, spread((y for _, y, *_ in ends), 0.6), strict=True):
-        below.annotate(name, (x, y), (6, 0), textcoords="offset points", color=colour, va="center")
     widths = sorted({n for _, n in at}, reverse=True)
+    for (x, _, name, colour), y in zip(ends, spread((y for _, y, *_ in ends), 0.5), strict=True):
+        place = {"xytext": (6, 0)} if x * widths[-1] == 1 else {"xytext": (-6, 8), "ha": "right"}  # where no line is
+        below.annotate(name, (x, y), textcoords="offset points", color=colour, va="center", **place)
     below.set(xlabel="width n, on a scale of 1/n", xlim=(-0.03 / widths[-1], 1.2 / widths[-1]))
     below.set_xticks([0, *(1 / n for n in widths[1:])], ["∞", *widths[1:]])
     axes.plot([], [], "o", ms=7, mfc="white", mec=theme.ink, label="measured: slope zero, extrapolated to n → ∞")
