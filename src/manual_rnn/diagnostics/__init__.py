@@ -8,13 +8,14 @@ The others return labelled arrays of xarray, which say what each axis is, print,
 and plot themselves (``plot``): ``loss_by_state`` (what each loss tells each earlier state), ``contributions`` of each
 lag and step to a parameter's gradient, with ``memory_horizon`` and ``suggested_truncation``;
 ``jacobian_singular_values`` and ``lyapunov_exponents`` of the run itself; ``saturation``, ``gate_memory``,
-``gradient_ways``, ``recurrent_matrices``, ``clipping_statistics``.
+``gradient_ways``, ``recurrent_matrices``, ``clipping_statistics``. ``during_training`` follows them through a training.
 """
 
 from manual_rnn.diagnostics.clipped import clipping_statistics
 from manual_rnn.diagnostics.contributions import contributions, memory_horizon, suggested_truncation
 from manual_rnn.diagnostics.cross_check import CrossCheck, cross_check
 from manual_rnn.diagnostics.driven_network import DrivenNetwork, driven_network, gaussian, norms_by_lag, orthogonal
+from manual_rnn.diagnostics.during_training import during_training
 from manual_rnn.diagnostics.gates import gate_memory, gradient_ways
 from manual_rnn.diagnostics.gradient_norms import GradientNorms, gradient_norms
 from manual_rnn.diagnostics.jacobian import jacobian_singular_values
@@ -34,6 +35,7 @@ __all__ = [
     "contributions",
     "cross_check",
     "driven_network",
+    "during_training",
     "exponents_of_product",
     "extrapolated",
     "gate_memory",
