@@ -175,11 +175,14 @@ def _named(axes: Any) -> None:
     lines = [line for line in axes.get_lines() if not line.get_label().startswith("_")]
     if not lines:
         return
-    low, high = axes.get_ylim()
+    (low, high), (left, right) = axes.get_ylim(), axes.get_xlim()
     axes.set_ylim(low, high)
-    left, right = axes.get_xlim()
+    axes.set_xticks([x for x in axes.get_xticks() if left <= x <= right])
     axes.set_xlim(left, right + 0.18 * (right - left))
-    ends = [float(line.get_ydata()[-1]) for line in lines]
-    for y, line in zip(spread(ends, 0.085 * (high - low)), lines, strict=True):
+    gap = 0.085 * (high - low)
+    heights = np.array(spread([float(line.get_ydata()[-1]) for line in lines], gap))
+    for place, i in enumerate(np.argsort(heights)):  # none below the axis
+        heights[i] = max(heights[i], low + (place + 0.5) * gap)
+    for y, line in zip(heights, lines, strict=True):
         axes.annotate(line.get_label(), (line.get_xdata()[-1], y), (6, 0), textcoords="offset points", va="center",
                       color=line.get_color())  # fmt: skip

@@ -53,7 +53,8 @@ def gate_memory(
     finite, Disagreement.
     """
     run = Trajectory.of(cell, params, x, initial)
-    gate = run.tape[cell.full(_keeping(cell))]
+    name = _keeping(run)
+    gate = run.tape[cell.full(name)]
     with np.errstate(divide="ignore"):
         sums = np.concatenate([np.zeros_like(gate[:1]), np.log(gate[::-1]).cumsum(axis=0)])
     largest = sums.max(axis=(1, 2), keepdims=True)
@@ -66,12 +67,13 @@ def gate_memory(
             "log_of_mean_kept": ("lag", of_mean, {"units": "nats"}),
         },
         coords={"step": np.arange(1, run.T + 1), "lag": np.arange(run.T + 1)},
-        attrs={"diagnostic": "gate_memory", "gate": _keeping(cell)},
+        attrs={"diagnostic": "gate_memory", "gate": name},
     )
     if against is None:
         return memory
     steps = Steps(run, params, against)
-    return checked(memory, {"gate and states": steps.nodes([_keeping(cell), *cell.states], steps.of_oracle()[0])})
+    nodes, _ = steps.of_oracle()
+    return checked(memory, {"gate and states": steps.nodes([name, *cell.states], nodes)})
 
 
 @of_one_cell
@@ -135,13 +137,19 @@ def _direct(run: Trajectory, grads: Tape, t: int, state: str) -> Array:
     return np.zeros_like(getattr(prev, state)) if found is None else found
 
 
-def _keeping(cell: Cell) -> str:
+def _keeping(run: Trajectory) -> str:
     """The node of the gate that keeps the state, by the map that its bias is in."""
+    cell = run.cell
     node = next((m.node for m in cell.maps if m.b and m.b == cell.keep), None)
     gate = next((one.name for one in squashed(cell) if one.of == node), None) if node else None
     if gate is None:
         raise ValueError(
             f"The cell {cell.name!r} declares no gate that keeps its state; in a cell of your own that has one, give "
             "the name of its bias as keep=."
+        )
+    if run.cell.full(gate) not in run.tape:
+        raise ValueError(
+            f"The gate that keeps the state of the cell {cell.name!r} is a part of an equation, {gate}; "
+            "give it a name of its own in forward, tap(\"f\", …), and it can be followed."
         )
     return gate

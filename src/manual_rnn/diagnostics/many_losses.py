@@ -43,9 +43,8 @@ def back_from_losses(
         if count < len(losses) and losses[count] == t:
             going.rows[first][count] = sent[t]
             count += 1
-        power = going.power[:count].copy()
         of_node, log_norms = going.back(run, t, count, node)
-        yield Back(t + 1, of_node, power, log_norms)
+        yield Back(t + 1, of_node, going.power[:count].copy(), log_norms)
     of_state = going.rows[node] if node in going.rows else np.empty(0)
     yield Back(0, of_state, going.power, going.log_norms())
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, reduce
 
 import numpy as np
+import numpy.typing as npt
 
 from manual_rnn import losses, readout
 from manual_rnn.bptt import step_back, unroll
@@ -22,6 +23,7 @@ from manual_rnn.cell import Array, Cell, Nodes
 from manual_rnn.check import check_run
 from manual_rnn.diagnostics.measurable import check_states
 from manual_rnn.diagnostics.rounding import Moving, move, move_all
+from manual_rnn.diagnostics.states import log_norm
 from manual_rnn.maps import Maps
 from manual_rnn.network import zero_state
 from manual_rnn.tape import Tape
@@ -177,38 +179,57 @@ class Scaled:
         return cls({name: np.zeros(shape, dtype) for name in run.cell.states}, np.zeros(shape[:2], int))
 
     def back(self, run: Trajectory, t: int, count: int, node: str | None = None) -> tuple[Array, dict[str, Array]]:
-        """Takes the first ``count`` gradients back through row t.
+        """Takes the first ``count`` gradients back through row t, first of all scaled to within reach.
 
-        Returns the gradients of a node of the step, (count, B, n), as they were scaled, empty where none is named; and
-        by state log ‖its total gradient‖, (count, B): natural, -inf for a zero.
+        Returns the gradients of a node of the step, (count, B, n), less the ``power`` of now, empty where none is
+        named; and by state log ‖its total gradient‖, (count, B): natural, -inf for a zero.
         """
+        first, *others = self.rows
+        squares = {name: _squares(rows[:count]) for name, rows in self.rows.items()}
+        if self._keep_within_reach(reduce(np.maximum, squares.values())):
+            squares[first] = _squares(self.rows[first][:count])
         carried, made = run.back(t, {name: rows[:count] for name, rows in self.rows.items()})
-        squares = {name: _squares(made[name]) for name in self.rows}
-        logs = {name: self._logs(square) for name, square in squares.items()}
+        logs = {first: self._logs(made[first], squares[first])}  # it is what has come to it, all of it
+        logs |= {name: self._logs(made[name], _squares(made[name])) for name in others}
         of_node = np.empty(0) if node is None else made[node].copy()  # of a state it is what is written over now
         for name, rows in self.rows.items():
             rows[:count] = carried[name]
-        self._keep_within_reach(reduce(np.maximum, squares.values()))
         return of_node, logs
 
     def log_norms(self) -> dict[str, Array]:
         """By state log ‖what has come to it‖, (S, B)."""
-        return {name: self._logs(_squares(rows)) for name, rows in self.rows.items()}
+        return {name: self._logs(rows, _squares(rows)) for name, rows in self.rows.items()}
 
-    def _logs(self, squares: Array) -> Array:
+    def _logs(self, rows: Array, squares: Array) -> Array:
         with np.errstate(divide="ignore"):
-            logs: Array = np.log(squares) / 2 + np.log(2) * self.power[: len(squares)]
+            logs: Array = np.log(squares) / 2
+        lost = _outside(squares, np.finfo(squares.dtype).maxexp - 60)
+        if lost.any():
+            logs[lost] = log_norm(rows[lost])
+        logs += np.log(2) * self.power[: len(rows)]
         return logs
 
-    def _keep_within_reach(self, squares: Array) -> None:
-        """Scales the rows whose norm has left [1/far, far] by a power of two; nothing of a number is lost by that."""
-        far = 2.0 ** (np.finfo(squares.dtype).maxexp // 5)
-        for s, b in np.argwhere(((squares > far**2) | (squares < far**-2)) & (squares > 0)):
-            exponent = int(np.frexp(squares[s, b])[1]) // 2
-            for rows in self.rows.values():
-                rows[s, b] = np.ldexp(rows[s, b], -exponent)
-            self.power[s, b] += exponent
+    def _keep_within_reach(self, squares: Array) -> bool:
+        """Scales the rows whose norm has left [1/far, far] by a power of two, by which nothing of a number is lost.
+
+        Whether there were any.
+        """
+        s, b = np.nonzero(_outside(squares, 2 * (np.finfo(squares.dtype).maxexp // 5)))
+        if not s.size:
+            return False
+        largest = np.max([np.abs(rows[s, b]).max(axis=-1) for rows in self.rows.values()], axis=0)
+        exponent = np.where(np.isfinite(largest), np.frexp(largest)[1], 0)  # of a zero it is none
+        for rows in self.rows.values():
+            rows[s, b] = np.ldexp(rows[s, b], -exponent[:, None])
+        self.power[s, b] += exponent
+        return True
 
 
 def _squares(rows: Array) -> Array:
-    return np.asarray(np.einsum("sbn,sbn->sb", rows, rows))
+    with np.errstate(over="ignore", under="ignore"):
+        return np.asarray(np.einsum("sbn,sbn->sb", rows, rows))
+
+
+def _outside(squares: Array, exponent: int) -> npt.NDArray[np.bool_]:
+    """Where they are not between 2^-exponent and 2^exponent; zeros and what is not finite among them."""
+    return ~((squares <= 2.0**exponent) & (squares >= 2.0**-exponent))
