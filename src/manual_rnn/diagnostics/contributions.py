@@ -87,7 +87,10 @@ def contributions(
     total = sum(parts[1:], start=parts[0])
     size = norm(total)
     if not size:
-        raise Unmeasurable(f"The gradient of {name} is zero: it has no parts.")
+        raise Unmeasurable(
+            f"The gradient of {name} is zero: it has no parts. (That of a recurrent matrix is where the states that it "
+            "meets are zeros, as over one step from h(0) = 0: take more steps, or hand in initial.)"
+        )
     left, left_out = total.copy(), []
     for part in parts:
         left_out.append(norm(left) / size)

@@ -57,7 +57,7 @@ def gate_memory(
     gate = run.tape[cell.full(name)]
     with np.errstate(divide="ignore"):
         sums = np.concatenate([np.zeros_like(gate[:1]), np.log(gate[::-1]).cumsum(axis=0)])
-    largest = sums.max(axis=(1, 2), keepdims=True)
+    largest = np.maximum(sums.max(axis=(1, 2), keepdims=True), np.finfo(sums.dtype).min)  # of shut gates −∞
     with np.errstate(divide="ignore", under="ignore"):
         of_mean = np.log(np.exp(sums - largest).mean(axis=(1, 2))) + largest[:, 0, 0]
     memory = xr.Dataset(
