@@ -40,7 +40,8 @@ def jacobian_singular_values(
     every: int = 1,
     against: Oracle | None = None,
 ) -> xr.DataArray:
-    """log of the singular values of ∂h(T)/∂h(t), natural, the largest first; nan where the format cannot tell.
+    """log of the singular values of ∂h(T)/∂h(t), natural, the largest first; nan where the format cannot tell,
+    -inf where the whole Jacobian is zero (a ReLU network none of whose units is on).
 
     Args:
         x: inputs (T, B, n_in), or token ids (T, B).
@@ -141,7 +142,7 @@ def _log_singular_values(going: Scaled) -> Array:
     largest = going.power.max(axis=0)
     matrices = np.ldexp(matrices, (going.power - largest).T[..., None])
     values = np.linalg.svd(matrices, compute_uv=False)
-    lost = values <= values[:, :1] * np.finfo(values.dtype).eps * values.shape[-1]
+    lost = (values <= values[:, :1] * np.finfo(values.dtype).eps * values.shape[-1]) & (values[:, :1] > 0)
     with np.errstate(divide="ignore"):
         logs = np.log(values) + np.log(2) * largest[:, None]
     return np.where(lost, np.nan, logs)
