@@ -57,3 +57,13 @@ def test_what_cannot_be_measured_is_a_sentence_and_code_three(capsys):
 
     assert run(main, "Does it?\n\nMore.", ["--units", "4"]) == 3
     assert capsys.readouterr().err == "This cannot be measured. units is 4.\n"
+
+
+def test_what_an_oracle_disagrees_with_is_a_sentence_and_code_one(capsys):
+    from manual_rnn.diagnostics import Disagreement
+
+    def main() -> int:
+        raise Disagreement("∇W: manual and autodiff DISAGREE.")
+
+    assert run(main, "Does it?", []) == 1
+    assert capsys.readouterr().err == "∇W: manual and autodiff DISAGREE. No figure is written.\n"

@@ -52,13 +52,15 @@ def _gradient_norms(axes: Any, norms: Any, theme: Theme) -> None:
 
 def _loss_by_state(axes: Any, M: Any, theme: Theme) -> None:
     from matplotlib.colors import LinearSegmentedColormap
+    from matplotlib.ticker import MaxNLocator
 
     shown = (M * TO_DECADES).where(np.isfinite(M)).median([d for d in M.dims if d not in ("loss", "step")])
     # From the paper to the ink: small fades into the surroundings in either theme.
     colours = LinearSegmentedColormap.from_list("norms", [theme.paper, theme.colours[1], theme.ink])
-    headline(axes, "What the loss of step s tells the state at t", f"‖∂L_s/∂{M.attrs['state']}(t)‖")
+    headline(axes, "What each loss tells each state", f"‖∂L_s/∂{M.attrs['state']}(t)‖")
     image = axes.pcolormesh(M.step, M.loss, shown.transpose("loss", "step"), cmap=colours, rasterized=True)
     bar = axes.figure.colorbar(image, ax=axes, format=lambda power, _: f"$10^{{{power:g}}}$")
+    bar.locator = MaxNLocator(6, integer=True)
     bar.outline.set_edgecolor(theme.faint)
     axes.set(xlabel="step t of the state", ylabel="step s of the loss")
 
