@@ -124,7 +124,7 @@ def _of_values(logs: Array, theirs: Array, rows: CrossCheck) -> CrossCheck:
     values = np.linalg.svd(theirs, compute_uv=False)
     with np.errstate(over="ignore", under="ignore"):
         off = np.nan_to_num(np.abs(np.exp(logs) - values)).max(axis=-1)  # a lost one is nan
-        error = np.where(values[:, 0] > 0, off / values[:, 0], off)
+        error = off / np.where(values[:, 0] > 0, values[:, 0], 1)
     allowance = np.sqrt(values.shape[-1]) * rows.allowance.max(axis=(0, 2))
     normal = values[:, 0] > np.finfo(values.dtype).smallest_normal / np.finfo(values.dtype).eps
     decided = normal & np.isfinite(values).all(axis=-1) & (allowance <= HOPELESS)
