@@ -2,7 +2,7 @@ r"""How much each step's loss tells each earlier state: M[s, t] = ‖∂L_s/∂h
 
 The gradient that BPTT computes at h(t) is the sum over s ≥ t of what the losses L_s send there, and a sum hides its
 parts. Here they are kept apart, M[s, t] = ‖G_s(t)‖ (:mod:`.many_losses`): the matrix costs one backward pass whose
-batch grows by one row at every step, T²/2 rows and not T passes. At T = 200, n = 100 that is some 50 ms
+batch grows by one row at every step, T²/2 rows and not T passes. At T = 200, n = 100 that is some 40 ms
 (benchmarks/diagnostics.py).
 
 What it does not see: that the parts may cancel in the sum. Their lengths say nothing of their directions.
