@@ -8,7 +8,7 @@ all squashing functions. Of the updates themselves: how many were clipped; and t
 clipping by element, which was not used, would have made of it. Clipping by the norm leaves 1.
 
 On tinyshakespeare, the text of the figure (means and two standard errors of three seeds), the vanilla networks start
-with a horizon of 30 lags and end with 8 and 11: what is learnt first is near. The gated ones have 8 or 9 from the
+with a horizon of 30 lags and end with 9 and 13: what is learnt first is near. The gated ones have 8 or 9 from the
 start; they end with a fifth of their units saturated, the vanilla ones with hardly any. The orthogonal one is clipped
 to the end; by element, gradients would have been turned in the first ten updates and hardly after.
 
@@ -41,7 +41,7 @@ CANDIDATE = {"lstm": "W_g", "gru": "W_n"}
 
 
 def follow(options, n, windows, validation, held, **looks):
-    """One training, looked at; and theory's slope of log ‖∇h‖² before it, nan where there is none."""
+    """One training, looked at, seed 0 with a cross-check; and theory's slope of log ‖∇h‖² before it, or nan."""
     model = training.start(options, n)
     predicted = np.nan
     if options.cell in ("rnn", "rnn_orthogonal"):
@@ -49,7 +49,7 @@ def follow(options, n, windows, validation, held, **looks):
         predicted = theory.mean_field(gain, np.sqrt((model.params["U"][:, held.x] ** 2).mean())).slope
     found = diagnostics.during_training(
         model, windows, validation, options, held_out=(held.x, held.y), parameter=CANDIDATE.get(options.cell),
-        state=cells.get(options.cell).states[-1], against=autodiff(options.cell), **looks,
+        state=cells.get(options.cell).states[-1], against=None if options.seed else autodiff(options.cell), **looks,
     )  # fmt: skip
     return found.assign(theory=predicted)
 
@@ -67,7 +67,7 @@ def table(name, found):
             Line(what=f"{name} {when}: slope of log ‖∇‖² by lag", measured=slope.value,
                  standard_error=slope.standard_error,
                  theory=None if at or np.isnan(found.theory).any() else float(found.theory.mean()),
-                 check=f"off by {float(then.worst.max()):.0e}", agree=bool(then.agree.all())),
+                 check=f"off by {float(then.worst.max()):.0e}"),
             Line(what=f"{name} {when}: memory horizon (lags)", **over_seeds(then.horizon)),
         ]  # fmt: skip
     return [*lines, Line(what=f"{name} at the end: nats per character, held out", **over_seeds(found.val_nats))]
@@ -108,7 +108,7 @@ def draw(theme, found, clip, element):
 
 
 def main(
-    *, text: Path | None = None, updates: int = 500, hidden: int = 64, seq_len: int = 50, batch: int = 16,
+    *, text: Path | None = None, updates: int = 300, hidden: int = 64, seq_len: int = 50, batch: int = 16,
     clip: float = 0.5, element: float = 0.03, lr: float | None = None, seeds: int = 3, cell: tuple[str, ...] = CELLS,
     quick: bool = False, out: Path = Path("out/during_training"),
 ) -> int:  # fmt: skip
@@ -136,7 +136,7 @@ def main(
     vocabulary = Vocabulary.of(content)
     ids = vocabulary.encode(content)
     learnt, kept = split(ids)
-    windows, held = Windows.of(learnt, T=seq_len, B=batch), Windows.of(kept, T=2 * seq_len, B=8)[0]
+    windows, held = Windows.of(learnt, T=seq_len, B=batch), Windows.of(kept, T=2 * seq_len, B=4)[0]
     text_of = (len(vocabulary), windows, last_ids(ids, min(len(kept), 20_000)), held)
     at = [k for k in (1, 3, 10, 30, 100, 300, 1000, 3000) if k < updates] + [updates]
     looks = {"updates": at, "element": element}

@@ -74,3 +74,13 @@ def test_progress_leaves_the_items_alone_and_a_pipe_empty(capsys):
     assert list(progress(iter("abc"), "letters", 3)) == ["a", "b", "c"]
     captured = capsys.readouterr()
     assert captured.out == captured.err == ""
+
+
+def test_what_an_oracle_disagrees_with_is_a_sentence_and_code_one(capsys):
+    from manual_rnn.diagnostics import Disagreement
+
+    def main() -> int:
+        raise Disagreement("∇W: manual and autodiff DISAGREE.")
+
+    assert run(main, "Does it?", []) == 1
+    assert capsys.readouterr().err == "∇W: manual and autodiff DISAGREE. No figure is written.\n"

@@ -147,7 +147,7 @@ def oracle(problems):
 def test_without_a_mistake_nothing_is_blamed():
     report = judge(NETWORK, oracle, SPECS).report()
     assert report.agree
-    assert {e.label for e in report.equations} == {f"F{i}" for i in range(1, 6)} | {f"B{i}" for i in range(1, 12)}
+    assert {e.label for e in report.equations} == {f"F{i}" for i in range(1, 7)} | {f"B{i}" for i in range(1, 12)}
 
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=str)

@@ -53,15 +53,24 @@ class Line:
 
 
 def run(main: Callable[..., int], doc: str | None, arguments: Sequence[str] | None = None) -> int:
-    """Runs an experiment from the command line; its exit code. What cannot be measured is one sentence and code 3."""
+    """Runs an experiment from the command line; its exit code.
+
+    What cannot be measured is one sentence and code 3; what an oracle disagrees with, one and code 1.
+    """
     import cyclopts
     from threadpoolctl import threadpool_limits
 
     app = cyclopts.App(help=(doc or "").strip().splitlines()[0].lstrip("r"), result_action="return_value")
     app.default(main)
     try:
-        with threadpool_limits(1):  # products this small only wait for further threads
-            code: int = app(arguments)
+        from manual_rnn.diagnostics import Disagreement
+
+        try:
+            with threadpool_limits(1):  # products this small only wait for further threads
+                code: int = app(arguments)
+        except Disagreement as error:
+            print(f"{error} No figure is written.", file=sys.stderr)
+            return 1
     except (ValueError, ModuleNotFoundError, CommandError) as error:
         print(f"This cannot be measured. {error}", file=sys.stderr)
         return error.exit_code if isinstance(error, CommandError) else 3

@@ -101,5 +101,6 @@ def norms_by_lag(
             n, gain=gain, input_std=input_std, steps=steps, batch=batch, recurrent=recurrent, seed=(seed, n, i)
         )
         norms = gradient_norms(cells.get("rnn"), net.params, net.x, net.y, initial=net.initial, reduction="last")
-        rows.append((norms.by_lag - norms.by_lag[0]).mean(axis=1))
+        by_lag = norms.by_lag.values
+        rows.append((by_lag - by_lag[0]).mean(axis=1))
     return np.array(rows)

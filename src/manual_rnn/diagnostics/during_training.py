@@ -13,14 +13,15 @@ from collections.abc import Collection
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from manual_rnn.cell import Array, Cell
 from manual_rnn.check import the_cell
 from manual_rnn.diagnostics.clipped import clipping_statistics
-from manual_rnn.diagnostics.contributions import contributions, memory_horizon, suggested_truncation
-from manual_rnn.diagnostics.cross_check import Oracle, cross_check
+from manual_rnn.diagnostics.comparison import Oracle
+from manual_rnn.diagnostics.contributions import contributions
 from manual_rnn.diagnostics.gradient_norms import gradient_norms
+from manual_rnn.diagnostics.horizon import memory_horizon, suggested_truncation
+from manual_rnn.diagnostics.labelled import xr
 from manual_rnn.diagnostics.saturation import saturation
 from manual_rnn.gradients import loss_and_gradients
 from manual_rnn.options import TrainingOptions
@@ -57,10 +58,10 @@ def during_training(
     - ``saturated`` (node): the fraction of units, see :func:`saturation`;
     - ``fired``, ``cosine``: of the updates since the one before in this list, the fraction at which the norm was above
       ``options.clip``, and the mean cosine between the gradient and the same clipped by element; nan at 0;
-    - ``worst``, ``agree``: the largest relative error of the cross-check, and its verdict; nan and false without one.
+    - ``worst``: the largest relative error of the cross-checks of ∂L/∂h(t) and of ∇W; nan without one.
 
-    and ``val_nats`` of the whole validation set at the end. Raises RunError as training does, ValueError as the
-    diagnostics do: a state is not finite, the gradient is zero.
+    and ``val_nats`` of the whole validation set at the end. Raises RunError as training does, Unmeasurable and
+    Disagreement as the diagnostics do: a state is not finite, the gradient is zero; the oracle has another.
     """
     rows, gradients = [_look(training, held_out, parameter, state, against)], []
 
@@ -92,10 +93,10 @@ def _look(
         initial = loss_and_gradients(cell, params, x[:T], y[:T]).state
         x, y = x[T:], y[T:]
         of_last: dict[str, Any] = {"initial": initial, "reduction": "last", "state": state}
-        logs = gradient_norms(cell, params, x, y, **of_last).by_lag
-        by_lag = (logs - logs[0]).mean(axis=1)
-        parts = contributions(cell, params, x, y, parameter, initial=initial)
-    check = cross_check(cell, params, x, y, **of_last, against=against) if against else None
+        norms = gradient_norms(cell, params, x, y, **of_last, against=against)
+        parts = contributions(cell, params, x, y, parameter, initial=initial, against=against)
+    logs = norms.by_lag.values
+    by_lag = (logs - logs[0]).mean(axis=1)
     return xr.Dataset(
         {
             "log_norm": ("lag", by_lag, {"units": "nats"}),
@@ -104,8 +105,7 @@ def _look(
             "saturated": saturation(cell, params, x, initial=initial).fraction.mean("step"),
             "fired": np.nan,
             "cosine": np.nan,
-            "worst": check.worst if check else np.nan,
-            "agree": bool(check and check.agree),
+            "worst": max(one.attrs.get("worst_relative_error", np.nan) for one in (norms, parts)),
         },
         coords={"update": training.update, "lag": np.arange(len(logs))},
     )
