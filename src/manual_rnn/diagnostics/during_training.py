@@ -95,8 +95,8 @@ def _look(
         of_last: dict[str, Any] = {"initial": initial, "reduction": "last", "state": state}
         norms = gradient_norms(cell, params, x, y, **of_last, against=against)
         parts = contributions(cell, params, x, y, parameter, initial=initial, against=against)
-    logs = norms.by_lag.values
-    by_lag = (logs - logs[0]).mean(axis=1)
+        logs = norms.by_lag.values
+        by_lag = (logs - logs[0]).mean(axis=1)
     return xr.Dataset(
         {
             "log_norm": ("lag", by_lag, {"units": "nats"}),
