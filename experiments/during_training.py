@@ -125,11 +125,11 @@ def main(
         lr: The learning rate; Adam's own if not given.
         seeds: Trainings of each cell, two or more.
         cell: A cell; again for each further one.
-        quick: A run of seconds: 10 updates of 16 units, windows of 20, two seeds.
+        quick: A run of seconds: 10 updates of 16 units, windows of 20, two seeds, the first and the last cell.
         out: The folder for the figure and the numbers.
     """
     if quick:
-        updates, hidden, seq_len, seeds = 10, 16, 20, 2
+        updates, hidden, seq_len, seeds, cell = 10, 16, 20, 2, (cell[0], cell[-1])
     if seeds < 2:
         raise ValueError(f"--seeds is {seeds}; a standard error needs two or more.")
     content, source = read_text(text, seq_len=seq_len, batch=batch)
