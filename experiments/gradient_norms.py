@@ -7,28 +7,18 @@ step multiplies the squared norm by χ (:mod:`manual_rnn.theory.mean_field`).
 The figure is written only if the gradients in it agree with those of ``jax.grad``, at the configuration plotted.
 """
 
-import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
 
-import cyclopts
-import jax
-import matplotlib
 import numpy as np
-import scipy
 from matplotlib.figure import Figure
-from threadpoolctl import threadpool_limits
 
-from manual_rnn import cells, diagnostics, theory
-from manual_rnn.figures import decades, headline, label_ends, write_figure
-from manual_rnn.provenance import provenance
+from manual_rnn import cells, diagnostics, experiment, theory
+from manual_rnn.experiment import Line
+from manual_rnn.figures import decades, headline, label_ends
 from reference import autodiff
 
 GAINS = (0.8, 1.0, 1.5, 2.0)
-TwoOrMore = Annotated[int, cyclopts.Parameter(validator=cyclopts.validators.Number(gte=2))]
-app = cyclopts.App(help=__doc__.splitlines()[0], result_action="return_value")
 
 
 def measure(recurrent, gain, *, n, networks, seed, **size):
@@ -37,7 +27,7 @@ def measure(recurrent, gain, *, n, networks, seed, **size):
         diagnostics.norms_by_lag(width, networks=networks, gain=gain, recurrent=recurrent, seed=seed, **size)
         for width in (n // 2, n)
     )
-    half, full = diagnostics.typical_slope(at_half), diagnostics.typical_slope(at_n)
+    by_width = {n // 2: diagnostics.typical_slope(at_half), n: diagnostics.typical_slope(at_n)}
     net = diagnostics.driven_network(n, gain=gain, recurrent=recurrent, seed=(seed, n, 0), **size)  # the first of at_n
     problem, options = (cells.get("rnn"), net.params, net.x, net.y), {"initial": net.initial, "reduction": "last"}
     check = diagnostics.cross_check(*problem, **options, against=autodiff("rnn"))
@@ -45,27 +35,21 @@ def measure(recurrent, gain, *, n, networks, seed, **size):
         "weights": recurrent.__name__,
         "gain": gain,
         "theory": theory.mean_field(gain, size["input_std"]).slope,
-        "slope": asdict(full),
+        "slope": asdict(by_width[n]),
         "slope_of_mean_square": asdict(diagnostics.mean_slope(at_n)),
-        "slope_extrapolated": asdict(diagnostics.extrapolated(half, full)),
+        "slope_extrapolated": asdict(diagnostics.extrapolated(by_width)),
         "log10_norm_quantiles": np.round(np.quantile(at_n, (0.1, 0.5, 0.9), axis=0) / np.log(10), 6).tolist(),
         "cross_check": {"agree": check.agree, "undecided": check.undecided, "worst_relative_error": check.worst},
     }
 
 
-def table(rows):
-    """The slopes of log ‖∇h‖² per step: measured, extrapolated to n → ∞, predicted; and how far these two part."""
-    lines = ["weights     gain  slope ± s.e.      of mean²  n → ∞ ± s.e.      theory   deviation          cross-check"]
-    for r in rows:
-        limit, check = r["slope_extrapolated"], r["cross_check"]
-        off = limit["value"] - r["theory"]
-        lines.append(
-            f"{r['weights']:10}  {r['gain']:4.2f}  {r['slope']['value']:+.4f} ± {r['slope']['standard_error']:.4f}  "
-            f"{r['slope_of_mean_square']['value']:+.4f}   {limit['value']:+.4f} ± {limit['standard_error']:.4f}  "
-            f"{r['theory']:+.4f}  {off:+.4f} {off / limit['standard_error']:+.1f} s.e.  "
-            f"{'agree' if check['agree'] else 'DISAGREE'}, off by {check['worst_relative_error']:.0e}"
-        )
-    return "\n".join(lines)
+def line(row):
+    limit, check = row["slope_extrapolated"], row["cross_check"]
+    return Line(
+        what=f"{row['weights']}, g = {row['gain']:.4g}: slope of log ‖∇h‖² by lag, n → ∞", measured=limit["value"],
+        standard_error=limit["standard_error"], theory=row["theory"],
+        check=f"off by {check['worst_relative_error']:.0e}", agree=check["agree"],
+    )
 
 
 def draw(rows, theme, *, steps, networks):
@@ -102,17 +86,10 @@ def draw(rows, theme, *, steps, networks):
     return figure
 
 
-@app.default
 def main(
-    *,
-    units: TwoOrMore = 400,
-    steps: TwoOrMore = 60,
-    networks: TwoOrMore = 48,
-    input_std: float = 0.5,
-    seed: int = 0,
-    quick: bool = False,
-    out: Path = Path("out/gradient_norms"),
-) -> int:
+    *, units: int = 400, steps: int = 60, networks: int = 48, input_std: float = 0.5, seed: int = 0,
+    quick: bool = False, out: Path = Path("out/gradient_norms"),
+) -> int:  # fmt: skip
     """Measures, compares, checks, draws.
 
     Args:
@@ -126,26 +103,19 @@ def main(
     """
     if quick:
         units, steps, networks = 60, 20, 6
+    for name, value in {"units": units, "steps": steps, "networks": networks}.items():
+        if value < 2:
+            raise ValueError(f"--{name} is {value}; it is at least 2.")
     options = {"n": units, "steps": steps, "networks": networks, "input_std": input_std, "seed": seed}
     kinds = [(diagnostics.gaussian, 0.01 * units**0.5)]
     kinds += [(recurrent, gain) for gain in GAINS for recurrent in (diagnostics.gaussian, diagnostics.orthogonal)]
-    try:
-        with threadpool_limits(1):  # products this small only wait for further threads
-            rows = [measure(recurrent, gain, **options) for recurrent, gain in kinds]
-    except ValueError as error:
-        print(f"This cannot be measured. {error}", file=sys.stderr)
-        return 3
-    print(table(rows))
-    if not all(r["cross_check"]["agree"] for r in rows):
-        print("Manual and autodiff disagree where the table says so; no figure is written.", file=sys.stderr)
-        return 1
-    write_figure(lambda theme: draw(rows, theme, steps=steps, networks=networks), out / "gradient_norms")
-    libraries = {module.__name__: module.__version__ for module in (jax, matplotlib, scipy)}
-    record = {**options, **provenance(), "libraries": libraries, "rows": rows}
-    (out / "gradient_norms.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    print(f"The figure (gradient_norms-light.svg, -dark.svg, .png) and its numbers (.json) are in {out}.")
-    return 0
+    measuring = experiment.progress(kinds, "networks", len(kinds))
+    rows = [measure(recurrent, gain, **options) for recurrent, gain in measuring]
+    return experiment.publish(
+        "gradient_norms", [line(row) for row in rows],
+        lambda theme: draw(rows, theme, steps=steps, networks=networks), out, record={**options, "rows": rows},
+    )  # fmt: skip
 
 
 if __name__ == "__main__":
-    raise SystemExit(app())
+    raise SystemExit(experiment.run(main, __doc__))

@@ -45,11 +45,12 @@ def test_the_table_says_in_what_it_was_judged(capsys):
     assert f"rnn with {words}: manual against autodiff" in stdout
 
 
-def test_the_csv_says_it_of_each_target_also_of_one_that_failed(capsys, file, tmp_path):
+def test_the_table_of_a_class_and_the_csv_say_it_of_each_target_also_of_one_that_failed(capsys, file, tmp_path):
     path = tmp_path / "verdicts.csv"
     fails = file(RIGHT.replace("(1 - node.h**2)", "None") + "'rnn')", "fails.py")
-    code, _, stderr = told(capsys, "verify", f"{fails}:MINE", f"{fails}:RNN", *FEW, "--layers", "2", "--csv", path)
+    code, stdout, stderr = told(capsys, "verify", f"{fails}:MINE", f"{fails}:RNN", *FEW, "--layers", "2", "--csv", path)
     assert code == 4, stderr
+    assert stdout.startswith("judged with 2 layers\n")
     with path.open(encoding="utf-8", newline="") as opened:
         rows = {row["target"]: row["verdict"] for row in csv.DictReader(opened)}
     assert rows == {f"{fails}:MINE with 2 layers": "failed", f"{fails}:RNN with 2 layers": "agrees"}
@@ -88,7 +89,7 @@ def test_cells_of_files_are_judged_in_it_and_from_kept_answers(capsys, file):
     of_right, of_wrong = json.loads(stdout)["targets"]
     assert of_right["agree"]
     assert {name.rpartition(".")[2] for name in of_wrong["blame"]} == {"a"}
-    assert any(sentence.startswith("In layer2, ") for sentence in of_wrong["diagnosis"])
+    assert any(sentence.startswith("In layer1, ") for sentence in of_wrong["diagnosis"])
 
 
 def test_a_cell_with_a_partner_of_its_own_is_judged_in_layers(capsys, file):

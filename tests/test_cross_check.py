@@ -48,6 +48,7 @@ def test_one_wrong_step_fails_even_where_the_gradient_has_vanished():
     result = check(0.03, against=off(h=factor), reduction="last")
     assert not result.agree
     assert np.argwhere((result.error > result.allowance).all(axis=1)).ravel().tolist() == [4]
+    assert result.where.startswith("step 4, sequence ")
     assert "DISAGREE" in str(result)
 
 

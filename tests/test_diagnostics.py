@@ -251,7 +251,7 @@ REFUSED = {
         r"The state h is not finite from step \d+ on, in sequence 0: the forward pass itself grows beyond the format"),
     "a gradient of zero": (
         lambda: diagnostics.contributions(*problem("rnn"), "W", weights=np.zeros((T, B))),
-        "The gradient of W is zero: it has no parts"),
+        "The loss is empty: its weight is zero at every step of every sequence, so every gradient is zero"),
     "a parameter that is none": (
         lambda: diagnostics.contributions(*problem("rnn"), "V"),
         "The cell 'rnn' has no matrix or bias 'V' in a map; it has W, U, b"),

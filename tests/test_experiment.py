@@ -1,10 +1,12 @@
 """What every experiment does around its measurement: the table, the checked figure, the record, the words."""
 
 import json
+import math
 
 import pytest
 
-from manual_rnn.experiment import Line, publish, run, table
+from manual_rnn.errors import InputError
+from manual_rnn.experiment import Line, progress, publish, run, table
 
 
 def draw(theme):
@@ -30,11 +32,12 @@ def test_the_table_says_how_far_off_in_standard_errors():
 
 
 def test_a_checked_figure_is_written_with_its_numbers(tmp_path, capsys):
-    assert publish("name", [CHECKED], draw, tmp_path / "new", record={"seed": 3}) == 0
+    assert publish("name", [CHECKED], draw, tmp_path / "new", record={"seed": 3, "curve": {"a": [1.5, math.nan]}}) == 0
     names = sorted(path.name for path in (tmp_path / "new").iterdir())
     assert names == ["name-dark.svg", "name-light.svg", "name.json", "name.png"]
     record = json.loads((tmp_path / "new" / "name.json").read_text(encoding="utf-8"))
     assert record["seed"] == 3
+    assert record["curve"] == {"a": [1.5, None]}
     assert record["table"][0]["in_standard_errors"] == pytest.approx(2.5)
     assert {"versions", "platform", "commit", "libraries"} <= set(record)
     assert "name.json are in" in capsys.readouterr().out
@@ -57,3 +60,27 @@ def test_what_cannot_be_measured_is_a_sentence_and_code_three(capsys):
 
     assert run(main, "Does it?\n\nMore.", ["--units", "4"]) == 3
     assert capsys.readouterr().err == "This cannot be measured. units is 4.\n"
+
+
+def test_an_option_or_a_file_that_is_refused_is_a_sentence_and_its_own_code(capsys):
+    def main() -> int:
+        raise InputError("There is no text file x.")
+
+    assert run(main, "Does it?", []) == InputError.exit_code
+    assert capsys.readouterr().err == "This cannot be measured. There is no text file x.\n"
+
+
+def test_progress_leaves_the_items_alone_and_a_pipe_empty(capsys):
+    assert list(progress(iter("abc"), "letters", 3)) == ["a", "b", "c"]
+    captured = capsys.readouterr()
+    assert captured.out == captured.err == ""
+
+
+def test_what_an_oracle_disagrees_with_is_a_sentence_and_code_one(capsys):
+    from manual_rnn.diagnostics import Disagreement
+
+    def main() -> int:
+        raise Disagreement("∇W: manual and autodiff DISAGREE.")
+
+    assert run(main, "Does it?", []) == 1
+    assert capsys.readouterr().err == "∇W: manual and autodiff DISAGREE. No figure is written.\n"

@@ -2,13 +2,15 @@
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[1] / "experiments" / "gradient_norms.py"
+ROOT = Path(__file__).parents[1]
+SCRIPT = ROOT / "experiments" / "gradient_norms.py"
 FILES = ["gradient_norms-dark.svg", "gradient_norms-light.svg", "gradient_norms.json", "gradient_norms.png"]
 
 
@@ -33,8 +35,10 @@ def test_the_script_writes_the_figure_and_its_numbers(quick):
     assert sorted(path.name for path in out.iterdir()) == FILES
     assert all((out / name).stat().st_size < 200_000 for name in FILES if name.endswith(".svg"))
     lines = done.stdout.splitlines()
-    assert lines[0].split()[:2] == ["weights", "gain"]
-    assert len([line for line in lines if "agree, off by" in line]) == 9
+    assert lines[0].split() == ["measured", "theory", "deviation", "cross-check"]
+    first = [line.split(":")[0] for line in lines[1:4]]
+    assert first == ["gaussian, g = 0.07746", "gaussian, g = 0.8", "orthogonal, g = 0.8"]
+    assert len([line for line in lines if "off by" in line and "s.e." in line and "DISAGREES" not in line]) == 9
 
 
 def test_the_record_says_what_was_run_and_holds_the_curves(quick):
@@ -74,8 +78,30 @@ def test_nothing_is_written_where_the_cross_check_fails(experiment, tmp_path, mo
     assert not (tmp_path / "new").exists()
 
 
-def test_what_cannot_be_measured_gets_a_sentence(experiment, tmp_path, capsys):
-    # So many steps that the gradient of min-char-rnn's weights underflows.
-    assert experiment.main(units=4, steps=400, networks=2, out=tmp_path / "new") == 3
-    assert "is -inf" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        # So many steps that the gradient of min-char-rnn's weights underflows.
+        (["--units", "4", "--steps", "400", "--networks", "2"], "is -inf"),
+        (["--units", "1"], "--units is 1; it is at least 2."),
+        (["--networks", "1"], "--networks is 1; it is at least 2."),
+    ],
+)
+def test_what_cannot_be_measured_gets_a_sentence(experiment, arguments, sentence, tmp_path, capsys):
+    out = ["--out", str(tmp_path / "new")]
+    assert experiment.experiment.run(experiment.main, experiment.__doc__, [*arguments, *out]) == 3
+    assert sentence in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
+
+
+def test_what_the_readme_says_of_the_figure_is_what_was_saved():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    fall, rise = re.search(r"lines that fall for gains of (.*?) and rise for (.*?)\.", text).groups()
+    saved = json.loads((ROOT / "docs" / "figures" / "gradient_norms.json").read_text(encoding="utf-8"))
+    gaussian = {round(row["gain"], 2): row for row in saved["rows"] if row["weights"] == "gaussian"}
+    told = [float(gain) for gain in re.findall(r"[\d.]*\d", fall)]
+    assert told == [gain for gain, row in gaussian.items() if row["slope"]["value"] < 0]
+    assert [float(rise)] == [gain for gain, row in gaussian.items() if row["slope"]["value"] > 0]
+    for row in saved["rows"]:  # "the dashed lines of mean-field theory lie on the measured medians"
+        limit = row["slope_extrapolated"]
+        assert abs(limit["value"] - row["theory"]) < 3 * limit["standard_error"]

@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parents[1] / "experiments"
-OF_ITS_OWN = {"gradient_norms"}
-"""Have tests of their own."""
-SCRIPTS = sorted(path for path in FOLDER.glob("*.py") if path.stem not in OF_ITS_OWN)
+SCRIPTS = sorted(FOLDER.glob("*.py"))
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from manual_rnn import cells, initialise, loss_and_gradients, losses
+from manual_rnn import cells, diagnostics, initialise, loss_and_gradients, losses
 from manual_rnn.diagnostics import gradient_norms
-from manual_rnn.diagnostics.gradient_norms import log_norm
+from manual_rnn.diagnostics.states import log_norm
 
 
 def problem(cell, *, T=12, B=3, n=5, gain=1.0, seed=0, dtype=np.float64):
@@ -34,13 +34,19 @@ def test_every_cell_and_reduction(name, reduction):
     result = loss_and_gradients(cell, params, x, y, reduction=reduction)
     for state in cell.states:
         norms = gradient_norms(cell, params, x, y, reduction=reduction, state=state)
-        assert norms.state == state
-        assert norms.log_norm.shape == (13, 3)
-        assert (norms.step + norms.lag == 12).all()
+        assert norms.attrs["state"] == state
+        assert dict(norms.sizes) == {"step": 13, "sequence": 3, "lag": 13}
         plain = np.linalg.norm(result.node_gradients[cell.full(state)], axis=-1)
         np.testing.assert_allclose(np.exp(norms.log_norm[1:]), plain, rtol=1e-13)
         np.testing.assert_allclose(np.exp(norms.log_norm[0]), np.linalg.norm(result.gradients[f"{state}0"], axis=-1))
-        assert (norms.by_lag[0] == norms.log_norm[-1]).all()
+        np.testing.assert_array_equal(norms.by_lag, norms.log_norm[::-1])
+        np.testing.assert_array_equal(norms.by_lag.sel(lag=12), norms.log_norm.sel(step=0))
+        direct = np.full((13, 3), -np.inf)
+        if state == cell.states[0]:
+            direct[1:] = np.log(np.linalg.norm(result.node_gradients["o"] @ params["V"], axis=-1) + 5e-324)
+        seen = np.isfinite(direct) & (direct > -700)
+        np.testing.assert_allclose(norms.log_direct.values[seen], direct[seen], rtol=1e-12, atol=1e-12)
+        assert (norms.log_direct.values[~seen] == -np.inf).all()
 
 
 @pytest.mark.parametrize("loss", losses.names())
@@ -69,17 +75,19 @@ def test_underflow_is_said_and_larger_weights_look_below_it():
     params, x, y = problem(cell, T=200, B=1)
     params["W"] *= 0.01
     norms = gradient_norms(cell, params, x, y, reduction="last")
-    lost = norms.underflowed[:, 0]
+    lost = norms.underflowed.values[:, 0]
     assert lost[0]
     assert not lost[-1]
     assert norms.log_norm[0, 0] == -np.inf
-    assert f"{lost.sum()} of 201 have underflowed or are zero" in str(norms)
+    in_log_space = diagnostics.loss_by_state(cell, params, x, y).sel(loss=200).values
+    assert np.isfinite(in_log_space).all()
+    np.testing.assert_allclose(in_log_space[~lost], norms.log_norm.values[~lost], rtol=1e-12)
 
     weights = np.zeros((200, 1))
     weights[-1] = 2.0**900
     deeper = gradient_norms(cell, params, x, y, weights=weights)
     assert deeper.underflowed.sum() < lost.sum()
-    np.testing.assert_allclose((deeper.log_norm - 900 * np.log(2))[~lost], norms.log_norm[~lost], rtol=1e-12)
+    np.testing.assert_allclose(deeper.log_norm[~lost] - 900 * np.log(2), norms.log_norm[~lost], rtol=1e-12)
 
 
 def test_a_step_that_nothing_reaches_is_minus_infinity():
@@ -95,7 +103,7 @@ def test_a_step_that_nothing_reaches_is_minus_infinity():
 def test_single_precision_knows_its_own_limit():
     cell = cells.get("rnn")
     norms = gradient_norms(cell, *problem(cell, dtype=np.float32))
-    assert norms.smallest == pytest.approx(np.log(1.1754944e-38), rel=1e-6)
+    assert norms.attrs["smallest"] == pytest.approx(np.log(1.1754944e-38), rel=1e-6)
 
 
 def test_an_unknown_state_gets_a_sentence():

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import settings
 
 from manual_rnn import cells, stack
 from manual_rnn.network import Network
 from manual_rnn.testing import Sizes, Spec, diagnose, judge, verify
+from manual_rnn.testing.diagnosis import _named
 from manual_rnn.testing.families import build, families_for
 from manual_rnn.testing.local import local_verdict
 from manual_rnn.testing.scales import natural_scales
@@ -18,7 +18,6 @@ from reference import autodiff
 BOTH = {"layers": 2, "bidirectional": True, "learned_initial": True}
 SHAPE = Sizes(6, 2, 4, 3, 5)
 SMALL = Spec("ordinary", Sizes(3, 2, 2, 2, 2), "float64", seed=0, severity=50)
-THOROUGH = settings.default.max_examples >= 1000
 
 
 def specs_of(network, **options):
@@ -78,7 +77,7 @@ def test_a_network_of_one_layer_is_the_cell():
     assert of_cell == of_network
 
 
-@pytest.mark.skipif(not THOROUGH, reason="the full product is of the thorough profile")
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", cells.names())
 def test_every_cell_agrees_in_all_that_is_drawn(name):
     cell = cells.get(name)
@@ -160,8 +159,41 @@ def test_a_wrong_cell_is_diagnosed_in_its_layers():
     assert "manual stands alone" in report.diagnosis[-1]
 
 
-def test_what_joins_cells_is_named_and_not_put_in_words():
-    """The layer above hands down half of what it should."""
+@pytest.mark.parametrize("of_cases", [{}, {"resets": True}], ids=str)
+def test_what_a_gru_returns_past_the_maps_is_put_in_words_in_both_directions(of_cases):
+    gru = cells.get("gru")
+
+    def backward(node, prev, grad, tap):
+        return {**gru.backward(node, prev, grad, tap), "h_prev": grad.h * (1 - node.z)}
+
+    network = stack(replace(gru, backward=backward), bidirectional=True)
+    specs = [replace(SMALL, seed=seed, **of_cases) for seed in range(2)]
+    report = told(network, autodiff("gru", bidirectional=True), specs)
+    assert set(report.blame) == {f"grad_layer1{way}.{name}" for way in ("", "_reverse") for name in ("h", "h0")}
+    wrong = "what comes back past the maps, which the cell returns as h_prev, is wrong: ∇h("
+    assert sum(wrong in sentence for sentence in report.diagnosis) == 2
+    assert f"In layer1 and layer1_reverse: ∇h(0): {wrong}1) ∘ (1 − z(1))." in report.diagnosis
+    assert not any("reset" in sentence for sentence in report.diagnosis)
+
+
+@pytest.mark.parametrize(("names", "sentence"), [
+    ([f"grad_{name}" for name in "abcd"], "grad_a, grad_b, grad_c and grad_d"),
+    ([f"grad_{name}" for name in "abcdefghijklmn"], "grad_a, grad_b, grad_c, grad_d and 10 others"),
+    (
+        ["grad_V", *(f"grad_layer{k}.{name}" for k in (1, 2) for name in ("cell.c", "h", "W", "U", "b", "h0"))],
+        "grad_cell.c, grad_h, grad_W and grad_U of layer1 and layer2, and 5 others",
+    ),
+    (
+        [f"{grad}layer{k}{way}.h" for grad in ("", "grad_") for k in (1, 2, 3, 4) for way in ("", "_reverse")],
+        "h and grad_h of 8 cells",
+    ),
+])  # fmt: skip
+def test_of_many_arrays_a_few_are_named_and_the_others_counted(names, sentence):
+    assert _named(names) == sentence
+
+
+def test_what_joins_cells_is_named_and_put_in_words():
+    """The layer above sees half of what it should, and hands down half."""
     from manual_rnn.gradients import forward_and_backward
 
     def manual(model, *arguments, masks, **options):
@@ -170,7 +202,8 @@ def test_what_joins_cells_is_named_and_not_put_in_words():
     network = stack(cells.get("rnn"), layers=2)
     report = told(network, autodiff("rnn", layers=2), [replace(SMALL, dropout=True)], manual=manual)
     assert report.blame == ["layer2.x", "grad_layer1.h"]
-    assert any(s.startswith("layer2.x and grad_layer1.h join what the cells") for s in report.diagnosis)
+    assert "In layer2: x is halved (factor 1/2)." in report.diagnosis
+    assert "In layer1: ∇h(t): what comes down from the layer above is halved." in report.diagnosis
 
 
 def test_the_scale_of_what_comes_from_above_is_that_of_its_terms():
@@ -209,3 +242,13 @@ def test_an_oracle_of_another_network(network, options, sentence):
     problem = build(network, SMALL).for_oracle()
     with pytest.raises(ValueError, match=sentence):
         autodiff("rnn", **options)([problem])
+
+
+@pytest.mark.parametrize(("name", "other", "sentence"), [
+    ("rnn", "gru", r"The oracle, autodiff of gru, asks for 'W_r', and the cell 'rnn' has no such .* U, W, b, V"),
+    ("lstm", "lstm_peephole", r"asks for 'p_i', and the cell 'lstm' has no such parameter or state"),
+    ("gru", "gru_reset_before", r"does not give n_x, n_h, which the cell 'gru' has; it gives a_n, .*the same cell\."),
+])  # fmt: skip
+def test_an_oracle_of_another_cell(name, other, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        verify(cells.get(name), autodiff(other), examples=2)

@@ -40,9 +40,23 @@ def test_mean_slope_neither_underflows_nor_overflows():
 
 def test_extrapolation_takes_off_what_goes_as_one_over_n():
     at = {n: Slope(value=0.24 - 3 / n, standard_error=0.001) for n in (200, 400)}
-    limit = extrapolated(at[200], at[400])
+    limit = extrapolated(at)
     assert limit.value == pytest.approx(0.24)
     assert limit.standard_error == pytest.approx(np.sqrt(5) * 0.001)
+
+
+def test_extrapolation_of_several_widths_weighs_them_by_their_errors():
+    rng, widths, errors = np.random.default_rng(0), (100, 200, 400), (0.004, 0.002, 0.001)
+    limits = []
+    for _ in range(2000):
+        values = [0.24 - 3 / n + error * rng.standard_normal() for n, error in zip(widths, errors, strict=True)]
+        at = {n: Slope(value=v, standard_error=e) for n, v, e in zip(widths, values, errors, strict=True)}
+        limits.append(extrapolated(at))
+    found = np.array([limit.value for limit in limits])
+    assert abs(found.mean() - 0.24) < 4 * found.std() / np.sqrt(len(found))
+    assert found.std() == pytest.approx(limits[0].standard_error, rel=0.06)  # 1.6 % is its standard error
+    with pytest.raises(ValueError, match=r"The widths are \[200\]; a line in 1/n needs at least two"):
+        extrapolated({200: Slope(value=1.0, standard_error=0.1)})
 
 
 @pytest.mark.parametrize("fit", [typical_slope, mean_slope])

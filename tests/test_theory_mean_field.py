@@ -184,8 +184,7 @@ def test_without_scipy_it_says_what_to_install(monkeypatch):
 @pytest.mark.parametrize("gain", [0.8, 1.5, 2.0])
 def test_measured_slopes_extrapolate_to_the_theory(gain):
     options = {"networks": 60, "gain": gain, "input_std": 0.5, "steps": 40}
-    slopes = [typical_slope(norms_by_lag(n, **options)) for n in (75, 150)]
-    measured = extrapolated(*slopes)
+    measured = extrapolated({n: typical_slope(norms_by_lag(n, **options)) for n in (75, 150)})
     # Sixty networks of each width leave a standard error of about .01; without the extrapolation the networks of
     # 75 units are .05 short at gain 2, which no number of seeds would mend. The seeds are fixed.
     assert measured.standard_error < 0.015

@@ -99,3 +99,33 @@ def test_numbers_that_are_none_are_not_explained(wrong):
 def test_what_shows_in_no_case_is_not_explained():
     rnn = cells.get("rnn")
     assert explain(rnn, "grad_a", observe(rnn, autodiff("rnn"))["grad_a"]) is None
+
+
+GRU = cells.get("gru")
+FACTORS = {
+    "the factor r(t) is missing": lambda node, grad_a_n: grad_a_n,
+    "the factor r(t) is one that the derivation has not": lambda node, grad_a_n: grad_a_n * node.r * node.r,
+    "the term r(t) is one that the derivation has not": lambda node, grad_a_n: grad_a_n * node.r + node.r,
+}
+
+
+def gru_with(grad_n_h):
+    """The GRU, whose tap is handed another ∇n_h."""
+
+    def backward(node, prev, grad, tap):
+        made = {}
+
+        def with_other(name, value):
+            made[name] = tap(name, grad_n_h(node, made["a_n"]) if name == "n_h" else value)
+            return made[name]
+
+        return GRU.backward(node, prev, grad, with_other)
+
+    return Cell("gru", GRU.forward, backward, maps=GRU.maps)
+
+
+@pytest.mark.parametrize("words", FACTORS)
+def test_what_an_equation_of_the_cell_lacks_or_has_besides(words):
+    cell = gru_with(FACTORS[words])
+    observed = observe(cell, autodiff("gru"))
+    assert explain(cell, "grad_n_h", observed["grad_n_h"]).sentence == f"∇n_h: {words}."

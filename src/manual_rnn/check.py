@@ -26,15 +26,16 @@ def of_one_cell(function: Function) -> Function:
     @wraps(function)
     def checked(*given: Any, **named: Any) -> Any:
         if given:
-            return function(_the_cell(given[0], function.__name__), *given[1:], **named)
+            return function(the_cell(given[0], function.__name__), *given[1:], **named)
         if "cell" in named:
-            named["cell"] = _the_cell(named["cell"], function.__name__)
+            named["cell"] = the_cell(named["cell"], function.__name__)
         return function(**named)
 
     return cast(Function, checked)
 
 
-def _the_cell(model: Any, function: str) -> Any:
+def the_cell(model: Any, function: str) -> Any:
+    """The cell, of one or of a network of one layer that is no more than it. ValueError, naming the function, else."""
     if not isinstance(model, Network):
         return model
     if len(model.cells) > 1 or model.learned_initial:

@@ -13,14 +13,16 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from manual_rnn.errors import CommandError
 from manual_rnn.figures import Theme, write_figure
 from manual_rnn.provenance import provenance
 
+T = TypeVar("T")
 LIBRARIES = ("jax", "matplotlib", "scipy", "xarray")
 
 
@@ -51,19 +53,36 @@ class Line:
 
 
 def run(main: Callable[..., int], doc: str | None, arguments: Sequence[str] | None = None) -> int:
-    """Runs an experiment from the command line; its exit code. What cannot be measured is one sentence and code 3."""
+    """Runs an experiment from the command line; its exit code.
+
+    What cannot be measured is one sentence and code 3; what an oracle disagrees with, one and code 1.
+    """
     import cyclopts
     from threadpoolctl import threadpool_limits
 
     app = cyclopts.App(help=(doc or "").strip().splitlines()[0].lstrip("r"), result_action="return_value")
     app.default(main)
     try:
-        with threadpool_limits(1):  # products this small only wait for further threads
-            code: int = app(arguments)
-    except (ValueError, ModuleNotFoundError) as error:
+        from manual_rnn.diagnostics import Disagreement
+
+        try:
+            with threadpool_limits(1):  # products this small only wait for further threads
+                code: int = app(arguments)
+        except Disagreement as error:
+            print(f"{error} No figure is written.", file=sys.stderr)
+            return 1
+    except (ValueError, ModuleNotFoundError, CommandError) as error:
         print(f"This cannot be measured. {error}", file=sys.stderr)
-        return 3
+        return error.exit_code if isinstance(error, CommandError) else 3
     return code
+
+
+def progress(items: Iterable[T], what: str, total: int) -> Iterable[T]:
+    """The items one by one, with a bar on stderr where that is a terminal; a pipe gets not one byte."""
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(items, what, total, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
 
 
 def table(lines: Sequence[Line]) -> str:
@@ -88,8 +107,8 @@ def publish(
 ) -> int:
     """Prints the table; writes the figure in two themes, a PNG and ``NAME.json`` to a folder; returns the exit code.
 
-    ``record`` is what the figure was made with and from: options, seeds, curves; JSON's types. Code 1, and nothing
-    written, where a cross-check disagrees.
+    ``record`` is what the figure was made with and from: options, seeds, curves; JSON's types, and null for a number
+    that is not finite. Code 1, and nothing written, where a cross-check disagrees.
 
     Raises ValueError where no line has a cross-check.
     """
@@ -101,7 +120,7 @@ def publish(
         return 1
     paths = write_figure(draw, out / name)
     libraries = {library: sys.modules[library].__version__ for library in LIBRARIES if library in sys.modules}
-    document = {**record, **provenance(), "libraries": libraries, "table": [_told(line) for line in lines]}
+    document = _json({**record, **provenance(), "libraries": libraries, "table": [_told(line) for line in lines]})
     text = json.dumps(document, indent=1, allow_nan=False, default=lambda scalar: scalar.item())  # NumPy's
     (out / f"{name}.json").write_text(text + "\n", encoding="utf-8")
     print(f"{', '.join(path.name for path in paths)} and {name}.json are in {out}.")
@@ -109,9 +128,12 @@ def publish(
 
 
 def _told(line: Line) -> dict[str, Any]:
-    told = asdict(line) | {"deviation": line.deviation, "in_standard_errors": line.in_standard_errors}
-    return {key: _json(value) for key, value in told.items()}
+    return asdict(line) | {"deviation": line.deviation, "in_standard_errors": line.in_standard_errors}
 
 
 def _json(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_json(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value  # JSON has no infinity

@@ -33,11 +33,13 @@ def in_one_sentence(target: Verdict) -> str:
     return next((sentence for sentence in said if not only_that.match(sentence)), said[0] if said else "")
 
 
-def show_class(targets: Sequence[Verdict], seconds: float) -> None:
-    """Prints the table, and how many of each verdict below."""
+def show_class(targets: Sequence[Verdict], seconds: float, setting: str) -> None:
+    """Prints the table, and how many of each verdict below; above it ``setting``, where that is not as by default."""
     console = Console(file=sys.stdout, highlight=False)
     if not console.is_terminal:
         console = Console(file=sys.stdout, highlight=False, width=WIDTH_IN_A_PIPE)
+    if setting:
+        console.print(f"judged with {setting}")
     table = Table(box=None, pad_edge=False)
     table.add_column("target", overflow="fold", no_wrap=not console.is_terminal)
     table.add_column("verdict")

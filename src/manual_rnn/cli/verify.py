@@ -123,7 +123,7 @@ def verify(
         }
         print(jsonlib.dumps(document, allow_nan=False))
     elif chosen.are_a_class:
-        show_class(verdicts, seconds)
+        show_class(verdicts, seconds, setting.words)
     else:
         show(judged, seconds)
     return exit_code(verdicts)

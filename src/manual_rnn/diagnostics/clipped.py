@@ -9,23 +9,34 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-import xarray as xr
 
 from manual_rnn.cell import Array
 from manual_rnn.clipping import clip_by_norm, norm
+from manual_rnn.diagnostics.comparison import relative
+from manual_rnn.diagnostics.labelled import xr
 
 
-def clipping_statistics(gradients: Iterable[Mapping[str, Array]], limits: Sequence[float]) -> xr.Dataset:
+def clipping_statistics(
+    gradients: Iterable[Mapping[str, Array]],
+    limits: Sequence[float],
+    *,
+    against: Iterable[Mapping[str, Array]] | None = None,
+) -> xr.Dataset:
     """Of gradients by name, one an update, for each limit C.
 
     Returns ``norm`` (update): before clipping; and by ``update``, ``limit`` and ``kind`` ("norm", "element")
     ``fired``, ``norm_after`` and ``cosine`` to the unclipped gradient (nan for a gradient of zero). The fraction of
     updates at which it fired is ``fired.mean("update")``.
 
-    Raises ValueError for a limit that is not above zero or no gradients at all, FloatingPointError for a gradient that
-    is not finite.
+    ``against`` are an oracle's gradients of the same updates, at the same parameters: then ``relative_error`` (update)
+    is the largest over the parameters of ‖manual − autodiff‖ / ‖autodiff‖, and ``worst_relative_error`` (an attribute)
+    that of all. There is no verdict, as the network is not handed in and what rounding may do to it is not known here;
+    :func:`.cross_check` has one. Clipping itself is not compared.
+
+    Raises ValueError for a limit that is not above zero, no gradients at all, or as many others or of other names in
+    ``against``; FloatingPointError for a gradient that is not finite.
     """
-    limits = list(limits)
+    gradients, limits = list(gradients), list(limits)
     if wrong := [limit for limit in limits if not limit > 0]:
         raise ValueError(f"limits has {wrong[0]}; a limit is more than 0.")
     rows = [_of_update(each, limits) for each in gradients]
@@ -33,7 +44,7 @@ def clipping_statistics(gradients: Iterable[Mapping[str, Array]], limits: Sequen
         raise ValueError("There is nothing to clip: give at least one gradient and one limit.")
     before, fired, after, cosine = (np.array(part) for part in zip(*rows, strict=True))
     dims = ("update", "limit", "kind")
-    return xr.Dataset(
+    statistics = xr.Dataset(
         {
             "norm": ("update", before),
             "fired": (dims, fired),
@@ -41,7 +52,27 @@ def clipping_statistics(gradients: Iterable[Mapping[str, Array]], limits: Sequen
             "cosine": (dims, cosine),
         },
         coords={"update": np.arange(1, len(rows) + 1), "limit": limits, "kind": ["norm", "element"]},
+        attrs={"diagnostic": "clipping_statistics"},
     )
+    if against is None:
+        return statistics
+    off = _off(gradients, list(against))
+    worst = int(np.argmax(np.nan_to_num(off, nan=np.inf)))
+    statistics["relative_error"] = ("update", off, {"long_name": "‖manual − autodiff‖ / ‖autodiff‖"})
+    statistics.attrs["worst_relative_error"] = off[worst]
+    statistics.attrs["cross_check"] = f"manual and autodiff: worst relative error {off[worst]:.1e} (update {worst + 1})"
+    return statistics
+
+
+def _off(gradients: list[Mapping[str, Array]], others: list[Mapping[str, Array]]) -> list[float]:
+    if len(others) != len(gradients):
+        raise ValueError(f"against has {len(others)} updates, and there are gradients of {len(gradients)}.")
+    if missing := {name for ours, theirs in zip(gradients, others, strict=True) for name in ours if name not in theirs}:
+        raise ValueError(f"against has no gradient of {', '.join(sorted(missing))}, which is among the gradients.")
+    return [
+        max(float(relative(gradient.ravel(), np.asarray(theirs[name]).ravel())) for name, gradient in ours.items())
+        for ours, theirs in zip(gradients, others, strict=True)
+    ]
 
 
 def _of_update(

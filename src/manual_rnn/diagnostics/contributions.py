@@ -17,17 +17,25 @@ does not; where they tell different stories, parts cancel.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
-import xarray as xr
 
 from manual_rnn import affine
 from manual_rnn.cell import Affine, Array, Cell, Term
 from manual_rnn.check import of_one_cell
-from manual_rnn.diagnostics.trajectory import Scaled, Trajectory
+from manual_rnn.clipping import norm
+from manual_rnn.diagnostics.comparison import Oracle, checked, compare, sampled
+from manual_rnn.diagnostics.cross_check import moved_gradients
+from manual_rnn.diagnostics.labelled import xr
+from manual_rnn.diagnostics.many_losses import MOST, back_from_losses, by_oracle, gradients_apart, unscaled
+from manual_rnn.diagnostics.measurable import Unmeasurable, check_loss
+from manual_rnn.diagnostics.rounding import MOVES
+from manual_rnn.diagnostics.states import log_norm
+from manual_rnn.diagnostics.trajectory import Trajectory
 from manual_rnn.ways.given import Given
 
-MOST = 2.0**31
+MOST_BYTES = 2.0**31
 """Bytes of the largest array that is made: gradients of every loss at every step."""
 
 
@@ -43,77 +51,85 @@ def contributions(
     reduction: str = "sum",
     weights: Array | None = None,
     loss: str = "softmax",
+    against: Oracle | None = None,
 ) -> xr.Dataset:
     r"""The parts of the gradient of a W, U or b of the cell, the first W by default, summed over the batch.
 
     The other arguments are those of :func:`manual_rnn.loss_and_gradients`. Costs one backward pass for all losses, T²/2
     rows, and keeps T² (B, n_hidden) numbers.
 
+    ``against`` is the oracle of a cross-check (:mod:`.comparison`): the sum of all parts, ∇ of the parameter, where the
+    oracle has that; and the parts of at most seven losses, evenly spread, at every step, as gradients of the map that
+    the parameter is in. It does not see how the parts of one lag are added up: the tests hold that to truncated BPTT.
+
     Returns by ``lag`` (k = 0 … T − 1)
 
-    - ``log_norm``: log ‖C_k‖, natural, -inf for zero;
+    - ``log_norm``: log ‖C_k‖, natural, -inf for zero; nothing underflows;
     - ``share``: ⟨C_k, ∇⟩ / ‖∇‖², signed; they sum to one;
     - ``left_out``: ‖∇ − Σ_{j<k} C_j‖ / ‖∇‖, the relative error of stopping before lag k;
 
     and by ``step`` (t = 1 … T) ``log_norm_of_step`` and ``share_of_step``, of the parts that come from step t.
 
-    Raises ValueError as that function does, where a state is not finite, for a parameter that is none of a map's, where
-    the gradient is zero, and where T² numbers would be too many.
+    Raises ValueError as that function does, for a parameter that is none of a map's, and where T² numbers would be too
+    many; Unmeasurable where a state is not finite or the gradient is zero; Disagreement.
     """
     given = Given.of(cell, params, x, y, loss=loss, initial=initial, reduction=reduction, weights=weights)
+    check_loss(given.weights)
     run = Trajectory.of(cell, params, x, given.initial)
-    where, rows = _used(run, parameter or _first(cell))
-    apart = _of_every_loss(run, run.from_losses(y, given.weights, loss), where)
+    name = parameter or _first(cell)
+    where, rows = _used(run, name)
+    apart = _Apart.of(run, run.from_losses(y, given.weights, loss), where)
     T = run.T
-
-    def part_of_lag(k: int) -> Array:
-        at = np.arange(T - k)
-        return _product(apart[at + k, at], rows[: T - k])
-
-    by_lag = [part_of_lag(k) for k in range(T)]
-    by_step = [_product(apart[t:, t].sum(axis=0)[None], rows[t][None]) for t in range(T)]
-    total = sum(by_lag[1:], start=by_lag[0])
-    square = float(np.vdot(total, total))
-    if not square:
-        raise ValueError(f"The gradient of {parameter or _first(cell)} is zero: it has no parts.")
+    by_lag = [apart.of_lag(k, rows) for k in range(T)]
+    by_step = [apart.of_step(t, rows) for t in range(T)]
+    top = max((power for part, power in by_lag if part.any()), default=0)
+    parts = [unscaled(part.ravel(), np.asarray(power - top)) for part, power in by_lag]  # the largest is within reach
+    total = sum(parts[1:], start=parts[0])
+    size = norm(total)
+    if not size:
+        raise Unmeasurable(
+            f"The gradient of {name} is zero: it has no parts. (That of a recurrent matrix is where the states that it "
+            "meets are zeros, as over one step from h(0) = 0: take more steps, or hand in initial.)"
+        )
     left, left_out = total.copy(), []
-    for part in by_lag:
-        left_out.append(np.linalg.norm(left) / np.sqrt(square))
+    for part in parts:
+        left_out.append(norm(left) / size)
         left -= part
-    return xr.Dataset(
+
+    def shares(of: list[tuple[Array, int]]) -> list[float]:
+        return [float(np.vdot(unscaled(part.ravel(), np.asarray(power - top)) / size, total / size))
+                for part, power in of]  # fmt: skip
+
+    found = xr.Dataset(
         {
             "log_norm": ("lag", _logs(by_lag), {"units": "nats", "long_name": "log ‖C_k‖"}),
-            "share": ("lag", [float(np.vdot(part, total)) / square for part in by_lag]),
+            "share": ("lag", shares(by_lag), {"long_name": "share of the gradient, signed"}),
             "left_out": ("lag", left_out, {"long_name": "relative error of stopping before this lag"}),
             "log_norm_of_step": ("step", _logs(by_step), {"units": "nats"}),
-            "share_of_step": ("step", [float(np.vdot(part, total)) / square for part in by_step]),
+            "share_of_step": ("step", shares(by_step)),
         },
         coords={"lag": np.arange(T), "step": np.arange(1, T + 1)},
-        attrs={"parameter": parameter or _first(cell)},
+        attrs={"diagnostic": "contributions", "parameter": name},
     )
-
-
-def memory_horizon(parts: xr.Dataset, share: float = 0.95) -> int:
-    """The least number of lags, from 0 on, whose norms ‖C_k‖ are together at least ``share`` of those of all.
-
-    Raises ValueError where the share is not between 0 and 1.
-    """
-    if not 0 < share <= 1:
-        raise ValueError(f"share is {share}; it is more than 0 and at most 1.")
-    logs = parts["log_norm"].values
-    cumulative = np.exp(logs - logs.max()).cumsum()
-    return int(np.argmax(cumulative >= share * cumulative[-1] * (1 - 1e-12))) + 1
-
-
-def suggested_truncation(parts: xr.Dataset, bias: float = 0.05) -> int:
-    """The least number of lags from which on no more than ``bias`` of the gradient is left out.
-
-    Raises ValueError where the bias is not above zero.
-    """
-    if not bias > 0:
-        raise ValueError(f"bias is {bias}; it is a relative error, more than 0.")
-    left_out = np.append(parts["left_out"].values, 0.0)
-    return int(np.flatnonzero(left_out > bias).max(initial=-1)) + 1
+    if against is None:
+        return found
+    losses = sampled(T, MOST)[::-1]
+    rest = {"y": y, "loss": loss}
+    whole, *each = by_oracle(against, cell, params, x, given.initial, losses, given.weights, **rest)
+    rng, moved, moved_totals = np.random.default_rng(0), [], []
+    for _ in range(MOVES):
+        other = Trajectory.moved(cell, params, x, given.initial, rng)
+        moved.append(gradients_apart(other, other.from_losses(y, given.weights, loss), losses, where)[:, 1:])
+        moved_totals.append(
+            moved_gradients(cell, params, x, y, given.weights, loss, given.initial, rng)[name].ravel()[None]
+        )
+    places = {"loss": [s + 1 for s in losses], "step": range(1, T + 1), "sequence": range(run.B)}
+    theirs = np.stack([grads[cell.full(where)] for grads in each])
+    checks = {f"parts at {where}": compare(apart.rows_of(losses), theirs, moved, places)}
+    if name in params and name in whole:
+        ours = unscaled(total[None], np.array([top]))
+        checks[f"∇{name}"] = compare(ours, whole[name].ravel()[None], moved_totals, {"parameter": [name]})
+    return checked(found, checks)
 
 
 def _first(cell: Cell) -> str:
@@ -145,28 +161,49 @@ def _names(m: Affine) -> list[str]:
     return [name for name in (*(term.weight for term in m.terms if not term.diagonal), m.U, m.b) if name]
 
 
-def _of_every_loss(run: Trajectory, sent: Array, where: str) -> Array:
-    """∂L_s/∂(map at step t), (s, t, B, n): zeros where t > s."""
-    T, B, n = sent.shape
-    if T * T * B * n * sent.itemsize > MOST:
-        raise ValueError(
-            f"{T} losses at {T} steps of {B} sequences of {n} units are more than {MOST / 2**30:g} GiB; "
-            "take fewer steps or sequences."
-        )
-    apart = np.zeros((T, T, B, n), sent.dtype)
-    going = Scaled.of(run, T)
-    for t in reversed(range(T)):
-        going.rows[run.cell.states[0]][T - 1 - t] = sent[t]  # the latest loss is the first row
-        power = going.power[: T - t].copy()
-        made, _ = going.back(run, t, T - t)
-        apart[t:, t] = np.ldexp(made[where], power[..., None])[::-1]
-    return apart
+@dataclass(frozen=True)
+class _Apart:
+    """∂L_s/∂(map at step t) for all s and t: ``rows`` (s, t, B, n) times two to the ``power`` (s, t, B)."""
+
+    rows: Array
+    power: Array
+
+    @classmethod
+    def of(cls, run: Trajectory, sent: Array, where: str) -> _Apart:
+        T, B, n = sent.shape
+        if T * T * B * n * sent.itemsize > MOST_BYTES:
+            raise ValueError(
+                f"{T} losses at {T} steps of {B} sequences of {n} units are more than {MOST_BYTES / 2**30:g} GiB; "
+                "take fewer steps or sequences."
+            )
+        apart = cls(np.zeros((T, T, B, n), sent.dtype), np.zeros((T, T, B), int))
+        for step, made, power, _ in back_from_losses(run, sent, range(T - 1, -1, -1), where):
+            if step:
+                apart.rows[step - 1 :, step - 1] = made[::-1]
+                apart.power[step - 1 :, step - 1] = power[::-1]
+        return apart
+
+    def of_lag(self, k: int, used: Array) -> tuple[Array, int]:
+        """C_k, less a power of two; ``used`` (T, B, n) is what the map is multiplied with at each step."""
+        at = np.arange(len(used) - k)
+        rows, power = self._within_reach(at + k, at)
+        return affine.weight_gradient(rows, used[at], used.shape[-1]), power
+
+    def of_step(self, t: int, used: Array) -> tuple[Array, int]:
+        """The part of all losses that comes from row t, less a power of two."""
+        rows, power = self._within_reach(np.arange(t, len(used)), t)
+        return affine.weight_gradient(rows.sum(axis=0), used[t], used.shape[-1]), power
+
+    def _within_reach(self, losses: Array, steps: Array | int) -> tuple[Array, int]:
+        rows, power = self.rows[losses, steps], self.power[losses, steps]
+        there = power[rows.any(axis=-1)]
+        top = int(there.max()) if there.size else 0
+        return unscaled(rows, power - top), top
+
+    def rows_of(self, losses: list[int]) -> Array:
+        """(S, T, B, n), as the format has them."""
+        return unscaled(self.rows[losses], self.power[losses])
 
 
-def _product(of_map: Array, rows: Array) -> Array:
-    return affine.weight_gradient(of_map, rows, rows.shape[-1])
-
-
-def _logs(parts: list[Array]) -> Array:
-    with np.errstate(divide="ignore"):
-        return np.log([np.linalg.norm(part) for part in parts])
+def _logs(parts: list[tuple[Array, int]]) -> Array:
+    return np.array([log_norm(part.ravel()) + power * np.log(2) for part, power in parts])

@@ -10,60 +10,27 @@ The loss of the last step alone (``reduction="last"``) shows the slope by lag. A
 every step adds a gradient of its own, and the recent ones drown what came from afar.
 
 What it does not see: the norm says how much arrives, not from which loss nor in which direction; and what has
-underflowed on the way is gone before any logarithm (see :attr:`GradientNorms.underflowed`).
+underflowed on the way is gone before any logarithm (``underflowed`` says where): ``loss_by_state``, whose gradients are
+scaled on their way, goes on below the format's smallest number.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from manual_rnn.bptt import Parameters
 from manual_rnn.cell import Array, Cell
 from manual_rnn.check import of_one_cell
-from manual_rnn.gradients import Result, loss_and_gradients
-
-
-@dataclass(frozen=True, kw_only=True)
-class GradientNorms:
-    """The norms of the total gradient of one state, at every step, for every sequence of the batch."""
-
-    state: str
-    """Which state: "h", or another of a cell that has several."""
-    step: npt.NDArray[np.int_]
-    """t = 0 … T, shape (T + 1,); step 0 is the initial state."""
-    lag: npt.NDArray[np.int_]
-    """T − t = T … 0, shape (T + 1,): how many steps before the last."""
-    log_norm: Array
-    """log ‖∂L/∂h(t)‖, natural, shape (T + 1, B): by step, then sequence; -inf where the gradient is zero."""
-    smallest: float
-    """log of the format's smallest normal number: below it digits are lost, then everything."""
-
-    @property
-    def by_lag(self) -> Array:
-        """The same norms in the order of the lag: ``by_lag[k]`` is log ‖∂L/∂h(T − k)‖, shape (T + 1, B)."""
-        return self.log_norm[::-1]
-
-    @property
-    def underflowed(self) -> npt.NDArray[np.bool_]:
-        """Where the norm is zero or below the smallest normal number, shape (T + 1, B).
-
-        A zero is either a gradient that has underflowed or one that is zero in truth (no later loss, dead
-        units); the number does not tell. Gradients are linear in the weights of the losses: to look further
-        down, hand in ``weights`` times a power of two and take its log off again.
-        """
-        below: npt.NDArray[np.bool_] = self.log_norm < self.smallest
-        return below
-
-    def __str__(self) -> str:
-        lost = int(self.underflowed.sum())
-        finite = self.log_norm[np.isfinite(self.log_norm)] / np.log(10)
-        span = f"1e{finite.min():.1f} to 1e{finite.max():.1f}" if finite.size else "none above zero"
-        what = f"‖∂L/∂{self.state}(t)‖, t = 0 … {self.step[-1]}, {self.log_norm.shape[1]} sequence(s)"
-        return f"{what}: {span}; {lost} of {self.log_norm.size} have underflowed or are zero."
+from manual_rnn.diagnostics.comparison import Oracle, checked
+from manual_rnn.diagnostics.cross_check import cross_check
+from manual_rnn.diagnostics.labelled import xr
+from manual_rnn.diagnostics.measurable import check_gradients, check_loss, check_states
+from manual_rnn.diagnostics.states import log_norm, state_gradients, state_name
+from manual_rnn.gradients import loss_and_gradients
+from manual_rnn.loss import weights_of_steps
 
 
 @of_one_cell
@@ -78,46 +45,51 @@ def gradient_norms(
     reduction: str = "sum",
     weights: Array | None = None,
     state: str | None = None,
-) -> GradientNorms:
+    against: Oracle | None = None,
+) -> xr.Dataset:
     """Runs the network forward and back and takes the norm of a state's gradient at each step.
 
     The arguments are those of :func:`manual_rnn.loss_and_gradients`; ``state`` is the name of one of the
-    cell's states, the first by default. Raises ValueError as that function does, and for a state that the
-    cell has not.
+    cell's states, the first by default. ``against`` is the oracle of a cross-check, :func:`.cross_check`: every
+    gradient whose norm is here.
+
+    Returns, natural logarithms, -inf where a gradient is zero,
+
+    - ``log_norm`` (step, sequence): log ‖∂L/∂h(t)‖, t = 0 … T; step 0 is the initial state;
+    - ``log_direct`` (step, sequence): of the part that comes from the loss of step t itself, Vᵀ ∇o(t); what is left
+      has come from later steps. There is none at t = 0, and none for a state that the readout does not see;
+    - ``by_lag`` (lag, sequence): ``log_norm`` in the order of the lag k = 0 … T;
+    - ``underflowed`` (step, sequence): where the norm is zero or below the format's smallest normal number, e^smallest
+      (an attribute). A zero is either a gradient that has underflowed or one that is zero in truth (no later loss, dead
+      units); the number does not tell.
+
+    Raises ValueError as that function does, and for a state that the cell has not; Unmeasurable where a state or a
+    gradient is not finite, with its step, or every weight is zero; Disagreement.
     """
-    result = loss_and_gradients(
-        cell, params, x, y, loss=loss, initial=initial, reduction=reduction, weights=weights
-    )
     name = state_name(cell, state)
+    problem: dict[str, Any] = {"loss": loss, "initial": initial, "reduction": reduction, "weights": weights}
+    with np.errstate(over="ignore", invalid="ignore"):
+        result = loss_and_gradients(cell, params, x, y, **problem)
+    check_loss(weights_of_steps(weights, reduction, len(x), x.shape[1], np.float64))
+    check_states(cell, result.tape)
     gradients = state_gradients(cell, result, name)
-    T = len(gradients) - 1
-    return GradientNorms(
-        state=name,
-        step=np.arange(T + 1),
-        lag=np.arange(T, -1, -1),
-        log_norm=log_norm(gradients),
-        smallest=float(np.log(np.finfo(gradients.dtype).smallest_normal)),
+    check_gradients(name, gradients)
+    direct = np.zeros_like(gradients)
+    if name == cell.states[0]:
+        direct[1:] = result.node_gradients["o"] @ params["V"]
+    logs, smallest = log_norm(gradients), float(np.log(np.finfo(gradients.dtype).smallest_normal))
+    steps, units = np.arange(len(logs)), {"units": "nats"}
+    norms = xr.Dataset(
+        {
+            "log_norm": (("step", "sequence"), logs, {**units, "long_name": f"log ‖∂L/∂{name}(t)‖"}),
+            "log_direct": (("step", "sequence"), log_norm(direct), units),
+            "by_lag": (("lag", "sequence"), logs[::-1], {**units, "long_name": f"log ‖∂L/∂{name}(T − k)‖"}),
+            "underflowed": (("step", "sequence"), logs < smallest),
+        },
+        coords={"step": steps, "lag": steps},
+        attrs={"diagnostic": "gradient_norms", "state": name, "smallest": smallest},
     )
-
-
-def state_name(cell: Cell, state: str | None) -> str:
-    """The name itself, or the cell's first state for None. ValueError if the cell has none such."""
-    if state is not None and state not in cell.states:
-        raise ValueError(f"The cell {cell.name!r} has no state {state!r}; it has {', '.join(cell.states)}.")
-    return state or cell.states[0]
-
-
-def state_gradients(cell: Cell, result: Result, state: str) -> Array:
-    """∂L/∂h(t) for t = 0 … T, shape (T + 1, B, n_hidden)."""
-    return np.concatenate([result.gradients[f"{state}0"][None], result.node_gradients[cell.full(state)]])
-
-
-def log_norm(vectors: Array) -> Array:
-    """The log of the Euclidean norm of each vector (..., n), shape (...,): -inf for zero, nan if infinite."""
-    size = np.abs(vectors)
-    largest = size.max(axis=-1)
-    safe = np.where(largest > 0, largest, 1)
-    with np.errstate(divide="ignore", invalid="ignore", under="ignore"):
-        squares = ((size / safe[..., None]) ** 2).sum(axis=-1)
-        logs: Array = np.log(safe) + np.log(squares) / 2
-    return logs
+    if against is None:
+        return norms
+    check = cross_check(cell, params, x, y, against=against, state=name, **problem)
+    return checked(norms, {f"∂L/∂{name}(t)": check})

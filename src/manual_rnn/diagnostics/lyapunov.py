@@ -20,11 +20,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
-import xarray as xr
 
 from manual_rnn.bptt import unroll
 from manual_rnn.cell import Array, Cell
 from manual_rnn.check import of_one_cell
+from manual_rnn.diagnostics.comparison import Oracle, checked
+from manual_rnn.diagnostics.labelled import xr
+from manual_rnn.diagnostics.measurable import Unmeasurable
+from manual_rnn.diagnostics.one_step import DIRECTIONS, Steps
 from manual_rnn.diagnostics.trajectory import Trajectory
 from manual_rnn.tape import Tape
 
@@ -43,6 +46,7 @@ def lyapunov_exponents(
     settle: int | None = None,
     warm_up: int | None = None,
     seed: int = 0,
+    against: Oracle | None = None,
 ) -> xr.Dataset:
     """The ``count`` largest exponents (all by default), per step, natural logarithm.
 
@@ -53,11 +57,14 @@ def lyapunov_exponents(
         warm_up: how many of the last steps are gone back through before anything is counted, until the directions
             have found themselves; T/10 by default.
         seed: of the directions to begin with.
+        against: the oracle of a cross-check (:mod:`.comparison`): at up to 64 steps, from the run's own states, what
+            the step makes of the states, and what comes back of eight random gradients. It does not see the QR
+            decompositions, which :func:`perturbation_exponent` knows nothing of, nor other steps.
 
     Returns ``exponent`` (index) and ``standard_error`` (index), over batch means and sequences, and ``trace`` (lag,
     index), the mean of the first so many counted steps: whether it has converged.
 
-    Raises ValueError where an argument does not fit or a state is not finite.
+    Raises ValueError where an argument does not fit, Unmeasurable where a state is not finite, Disagreement.
     """
     run = Trajectory.of(cell, params, x, initial)
     settle, warm_up = (run.T // 10 if n is None else n for n in (settle, warm_up))
@@ -74,7 +81,13 @@ def lyapunov_exponents(
         return run.columns(run.back(run.T - 1 - k, run.bundle(directions))[0])
 
     growth = _growth(back, run.T - settle, (run.B, run.width, count), seed)[warm_up:]
-    return _exponents(growth)
+    found = _exponents(growth)
+    if against is None:
+        return found
+    steps_apart = Steps(run, params, against, each=DIRECTIONS)
+    nodes, _ = steps_apart.of_oracle()
+    checks = {"states": steps_apart.nodes(cell.states, nodes), "Jacobians of a step": steps_apart.jacobians()}
+    return checked(found, checks)
 
 
 def exponents_of_product(matrices: Array, *, count: int | None = None, warm_up: int = 0, seed: int = 0) -> xr.Dataset:
@@ -102,18 +115,20 @@ def _growth(step: Callable[[int, Array], Array], steps: int, shape: tuple[int, i
 
 def _exponents(growth: Array) -> xr.Dataset:
     steps, _, count = growth.shape
+    units = {"units": "nats per step"}
     means = np.concatenate([part.mean(axis=0) for part in np.array_split(growth, BATCHES)])
+    with np.errstate(invalid="ignore"):  # a direction that is lost for good has −∞, and no spread
+        spread = means.std(axis=0, ddof=1) / np.sqrt(len(means))
+    trace = growth.mean(axis=1).cumsum(axis=0) / np.arange(1, steps + 1)[:, None]
     return xr.Dataset(
         {
-            "exponent": ("index", growth.mean(axis=(0, 1)), {"units": "nats per step"}),
-            "standard_error": ("index", means.std(axis=0, ddof=1) / np.sqrt(len(means)), {"units": "nats per step"}),
-            "trace": (
-                ("lag", "index"), growth.mean(axis=1).cumsum(axis=0) / np.arange(1, steps + 1)[:, None],
-                {"units": "nats per step"},
-            ),
+            "exponent": ("index", growth.mean(axis=(0, 1)), units),
+            "standard_error": ("index", spread, units),
+            "trace": (("lag", "index"), trace, {**units, "long_name": "mean of the first so many steps"}),
         },
         coords={"index": np.arange(1, count + 1), "lag": np.arange(1, steps + 1)},
-    )  # fmt: skip
+        attrs={"diagnostic": "lyapunov_exponents"},
+    )
 
 
 @of_one_cell
@@ -131,10 +146,15 @@ def perturbation_exponent(
     """λ₁ without any derivative: two runs that differ by ``size``, set back to that every ``every`` steps.
 
     The check of :func:`lyapunov_exponents`: it knows nothing but the forward pass. Wrong by about ``size`` times the
-    curvature, and by rounding over ``size``. Raises as that function does.
+    curvature, and by rounding over ``size``. Raises as that function does; here ``every`` steps after ``settle`` are
+    enough.
     """
     run = Trajectory.of(cell, params, x, initial)
     settle = run.T // 10 if settle is None else settle
+    if every < 1 or settle < 0 or run.T - settle < every:
+        raise ValueError(
+            f"Of {run.T} steps, settle = {settle} leaves {run.T - settle}; at least every = {every} are needed, or one."
+        )
     rng = np.random.default_rng(seed)
     states = {name: run.states(name) for name in cell.states}
     away = run.bundle(np.linalg.qr(rng.standard_normal((run.B, run.width, 1)))[0])
@@ -144,6 +164,11 @@ def perturbation_exponent(
         ended = unroll(cell, params, x[t : t + every], moved, Tape(every))
         apart = {name: (ended[name] - states[name][t + every])[None] / size for name in cell.states}
         length = np.linalg.norm(run.columns(apart), axis=1)[:, 0]
+        if not length.all():
+            raise Unmeasurable(
+                f"After step {t + every} the two runs are the same: what tells them apart has gone below the format's "
+                f"digits within {every} steps. Take a smaller every, or lyapunov_exponents."
+            )
         away = {name: array / length[None, :, None] for name, array in apart.items()}
         logs.append(np.log(length))
-    return float(np.mean(logs[settle // every :]) / every)
+    return float(np.mean(logs[min(settle // every, len(logs) - 1) :]) / every)

@@ -14,10 +14,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import xarray as xr
 
 from manual_rnn.cell import Array, Cell
 from manual_rnn.check import check_parameters, of_one_cell
+from manual_rnn.diagnostics.labelled import xr
 
 
 @of_one_cell
@@ -34,6 +34,7 @@ def recurrent_matrices(cell: Cell, params: Mapping[str, Array]) -> xr.Dataset:
     return xr.Dataset(
         {key: ("matrix", [of[key] for of in found]) for key in found[0]} if found else {},
         coords={"matrix": list(dict.fromkeys(names))},
+        attrs={"diagnostic": "recurrent_matrices"},
     )
 
 

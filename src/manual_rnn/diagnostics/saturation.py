@@ -15,11 +15,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import xarray as xr
 
 from manual_rnn.activations import sigmoid
 from manual_rnn.cell import Array, Cell
 from manual_rnn.check import of_one_cell
+from manual_rnn.diagnostics.comparison import ROUNDINGS, CrossCheck, Oracle, checked, compare
+from manual_rnn.diagnostics.labelled import xr
+from manual_rnn.diagnostics.one_step import Steps
 from manual_rnn.diagnostics.trajectory import Trajectory
 from manual_rnn.expression import Call, Expression, Unreadable, evaluate, forward_equations, symbols
 
@@ -35,13 +37,19 @@ def saturation(
     *,
     initial: Mapping[str, Array] | None = None,
     saturated: float = SATURATED,
+    against: Oracle | None = None,
 ) -> xr.Dataset:
     """By ``node`` (made by a tanh, a logistic function or a ReLU of one other) and ``step`` t = 1 … T:
 
     - ``mean_squared_slope``: the mean of φ′² over units and sequences;
     - ``fraction``: of the units whose slope is below ``saturated`` times the function's largest.
 
-    Raises ValueError where an argument does not fit, a state is not finite, or the cell has no such node.
+    ``against`` is the oracle of a cross-check (:mod:`.comparison`): at up to 64 steps, from the run's own states, the
+    nodes and what they are made of; and φ′ of each unit, which is ∇(what it is made of) / ∇node by autodiff. It does
+    not see φ′ of a function that is a part of an equation and no node of its own, nor where no gradient arrives.
+
+    Raises ValueError where an argument does not fit or the cell has no such node, Unmeasurable where a state is not
+    finite, Disagreement.
     """
     run = Trajectory.of(cell, params, x, initial)
     found = squashed(cell)
@@ -49,13 +57,35 @@ def saturation(
         raise ValueError(f"The cell {cell.name!r} has no tanh, logistic function or ReLU in its equations.")
     slopes = [one.slopes(run).reshape(run.T, -1) for one in found]
     lost = [array < saturated * one.kind.largest for one, array in zip(found, slopes, strict=True)]
-    return xr.Dataset(
+    by_node = xr.Dataset(
         {
             "mean_squared_slope": (("node", "step"), [(array**2).mean(axis=1) for array in slopes]),
             "fraction": (("node", "step"), [array.mean(axis=1) for array in lost]),
         },
         coords={"node": [one.name for one in found], "step": np.arange(1, run.T + 1)},
+        attrs={"diagnostic": "saturation", "saturated": saturated},
     )
+    return by_node if against is None else checked(by_node, _checks(Steps(run, params, against), found))
+
+
+def _checks(steps: Steps, found: list[Squashed]) -> dict[str, CrossCheck]:
+    run = steps.run
+    own = {node for _, node in run.by_step}
+    nodes, grads = steps.of_oracle()
+    forward = list(dict.fromkeys(name for one in found for name in (one.of, one.name) if name in own))
+    checks = {"nodes": steps.nodes(forward, nodes)}
+    moved, limits = steps.moved(), np.finfo(run.params["V"].dtype)
+    arrived = limits.smallest_normal / limits.eps  # below it the quotient's digits may be gone
+    for one in (one for one in found if one.name in own):
+        ours, (of, node) = one.slopes(run)[steps.rows], (grads[one.of], grads[one.name])
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            theirs = np.where(np.abs(node) > arrived, of / node, ours)
+        # The reverse mode takes the slope from the rounded node, 1 − h²: an error of some eps, however small the slope.
+        size = np.maximum(np.linalg.norm(ours, axis=-1), limits.smallest_normal)
+        least = ROUNDINGS * limits.eps * one.kind.largest * np.sqrt(ours.shape[-1]) / size
+        others = [one.slopes(other).reshape(ours.shape) for other in moved]
+        checks[f"slope of {one.name}"] = compare(ours, theirs, others, steps.places, least=least)
+    return checks
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ networks share.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,10 +51,20 @@ def mean_slope(log_norms: Array) -> Slope:
     return Slope(value=float(value), standard_error=float(spread))
 
 
-def extrapolated(at_half_width: Slope, at_width: Slope) -> Slope:
-    """The slope at infinite width from those at n/2 and n, if the bias goes as 1/n."""
-    error = np.hypot(2 * at_width.standard_error, at_half_width.standard_error)
-    return Slope(value=2 * at_width.value - at_half_width.value, standard_error=float(error))
+def extrapolated(by_width: Mapping[int, Slope]) -> Slope:
+    """The value at infinite width from those at two widths n or more, if the bias goes as 1/n.
+
+    The line through them over 1/n, by least squares, each weighted by its standard error, where it meets 1/n = 0; with
+    n/2 and n that is twice the second less the first. Raises ValueError for fewer than two widths.
+    """
+    if len(by_width) < 2:
+        raise ValueError(f"The widths are {sorted(by_width)}; a line in 1/n needs at least two.")
+    errors = np.array([slope.standard_error for slope in by_width.values()])
+    values = np.array([slope.value for slope in by_width.values()])
+    line = np.stack([np.ones(len(errors)), 1 / np.array(list(by_width))], axis=1) / errors[:, None]
+    spread = np.linalg.inv(line.T @ line)
+    at_infinity, _ = spread @ line.T @ (values / errors)
+    return Slope(value=float(at_infinity), standard_error=float(np.sqrt(spread[0, 0])))
 
 
 def _slopes(rows: Array) -> Array:

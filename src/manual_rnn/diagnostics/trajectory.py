@@ -15,11 +15,15 @@ from dataclasses import dataclass, field
 from functools import cached_property, reduce
 
 import numpy as np
+import numpy.typing as npt
 
 from manual_rnn import losses, readout
 from manual_rnn.bptt import step_back, unroll
 from manual_rnn.cell import Array, Cell, Nodes
 from manual_rnn.check import check_run
+from manual_rnn.diagnostics.measurable import check_states
+from manual_rnn.diagnostics.rounding import Moving, move, move_all
+from manual_rnn.diagnostics.states import log_norm
 from manual_rnn.maps import Maps
 from manual_rnn.network import zero_state
 from manual_rnn.tape import Tape
@@ -30,13 +34,15 @@ Bundle = dict[str, Array]
 
 @dataclass
 class Trajectory:
-    """Every node of a run. Raises ValueError from :meth:`of` where a state is not finite, with its step."""
+    """Every node of a run. Raises Unmeasurable from :meth:`of` where a state is not finite, with its step."""
 
     cell: Cell
     params: Mapping[str, Array]
     x: Array
     tape: Tape
     maps: Maps = field(repr=False)
+    rng: np.random.Generator | None = None
+    """Moves every number that the way back makes by a unit in its last place, where it is there."""
 
     @classmethod
     def of(
@@ -45,18 +51,26 @@ class Trajectory:
         """Runs the cell over x (T, B, n_in) or token ids (T, B), from states (B, n_hidden), zeros by default."""
         check_run(cell, params, x, initial)
         initial = zero_state(cell, params, x.shape[1]) if initial is None else initial
-        tape = Tape(len(x))
+        run = cls._on(Tape(len(x)), cell, params, x, initial)
+        check_states(cell, run.tape)
+        return run
+
+    @classmethod
+    def moved(
+        cls, cell: Cell, params: Mapping[str, Array], x: Array, initial: Mapping[str, Array], rng: np.random.Generator
+    ) -> Trajectory:
+        """The same run when every argument and every node is moved by a unit in its last place."""
+        tape = Moving(len(x), rng)
+        run = cls._on(tape, cell, move_all(params, rng), move(x, rng), move_all(initial, rng))
+        run.rng = rng
+        return run
+
+    @classmethod
+    def _on(
+        cls, tape: Tape, cell: Cell, params: Mapping[str, Array], x: Array, initial: Mapping[str, Array]
+    ) -> Trajectory:
         with np.errstate(over="ignore", invalid="ignore"):
             unroll(cell, params, x, initial, tape)
-        for name in cell.states:
-            finite = np.isfinite(tape[cell.full(name)]).all(axis=-1)
-            if not finite.all():
-                t, b = (int(i) for i in np.argwhere(~finite)[0])
-                raise ValueError(
-                    f"The state {name} is not finite from step {t + 1} on, in sequence {b}: the forward pass itself "
-                    "grows beyond the format there, so no gradient exists. A smaller gain, or a cell that saturates, "
-                    "keeps it within."
-                )
         weights = {**params, **{w.name: tape[w.name] for w in cell.weights}}
         return cls(cell, weights, x, tape, Maps(cell, weights))
 
@@ -98,7 +112,7 @@ class Trajectory:
         _, kept = of_loss.forward(readout.forward(self.params["V"], self.params["c"], h), y, weights)
         with np.errstate(over="ignore", invalid="ignore"):
             sent: Array = of_loss.backward(kept, y, weights) @ self.params["V"]
-        return sent
+        return sent if self.rng is None else move(sent, self.rng)
 
     def back(self, t: int, bundle: Bundle) -> tuple[Bundle, Bundle]:
         """One step back through row t: from gradients of the states after it to those of the states before.
@@ -111,7 +125,7 @@ class Trajectory:
         node = Nodes(**{own: self._repeated(self.tape[name][t], S) for name, own in self.by_step})
         before = {name: self.tape.previous(self.cell.full(name))[t] for name in self.cell.states}
         prev = Nodes(**{name: self._repeated(array, S) for name, array in before.items()})
-        grads = _Step()
+        grads = _Step(self.rng)
         carried = step_back(self.cell, self.maps, node, prev, Nodes(**rows), grads)
         made = {own: grads[name] for name in grads if (own := self.cell.own(name)) is not None}
         made[self.cell.states[0]] = rows[self.cell.states[0]]
@@ -134,10 +148,12 @@ class Trajectory:
 class _Step(Tape):
     """The gradients of one step, as they come."""
 
-    def __init__(self) -> None:
+    def __init__(self, rng: np.random.Generator | None) -> None:
         super().__init__(1)
+        self._rng = rng
 
     def tap(self, name: str, value: Array) -> Array:
+        value = value if self._rng is None else move(value, self._rng)
         self._arrays[name] = value
         return value
 
@@ -162,38 +178,58 @@ class Scaled:
         shape, dtype = (S, run.B, run.n_hidden), run.params["V"].dtype
         return cls({name: np.zeros(shape, dtype) for name in run.cell.states}, np.zeros(shape[:2], int))
 
-    def back(self, run: Trajectory, t: int, count: int) -> tuple[Bundle, dict[str, Array]]:
-        """Takes the first ``count`` gradients back through row t.
+    def back(self, run: Trajectory, t: int, count: int, node: str | None = None) -> tuple[Array, dict[str, Array]]:
+        """Takes the first ``count`` gradients back through row t, first of all scaled to within reach.
 
-        Returns the gradients of the step's nodes as they were scaled, and by state log ‖its total gradient‖,
-        (count, B): natural, -inf for a zero.
+        Returns the gradients of a node of the step, (count, B, n), less the ``power`` of now, empty where none is
+        named; and by state log ‖its total gradient‖, (count, B): natural, -inf for a zero.
         """
+        first, *others = self.rows
+        squares = {name: _squares(rows[:count]) for name, rows in self.rows.items()}
+        if self._keep_within_reach(reduce(np.maximum, squares.values())):
+            squares[first] = _squares(self.rows[first][:count])
         carried, made = run.back(t, {name: rows[:count] for name, rows in self.rows.items()})
-        squares = {name: _squares(made[name]) for name in self.rows}
-        logs = {name: self._logs(square) for name, square in squares.items()}
+        logs = {first: self._logs(made[first], squares[first])}  # it is what has come to it, all of it
+        logs |= {name: self._logs(made[name], _squares(made[name])) for name in others}
+        of_node = np.empty(0) if node is None else made[node].copy()  # of a state it is what is written over now
         for name, rows in self.rows.items():
             rows[:count] = carried[name]
-        self._keep_within_reach(reduce(np.maximum, squares.values()))
-        return made, logs
+        return of_node, logs
 
     def log_norms(self) -> dict[str, Array]:
         """By state log ‖what has come to it‖, (S, B)."""
-        return {name: self._logs(_squares(rows)) for name, rows in self.rows.items()}
+        return {name: self._logs(rows, _squares(rows)) for name, rows in self.rows.items()}
 
-    def _logs(self, squares: Array) -> Array:
+    def _logs(self, rows: Array, squares: Array) -> Array:
         with np.errstate(divide="ignore"):
-            logs: Array = np.log(squares) / 2 + np.log(2) * self.power[: len(squares)]
+            logs: Array = np.log(squares) / 2
+        lost = _outside(squares, np.finfo(squares.dtype).maxexp - 60)
+        if lost.any():
+            logs[lost] = log_norm(rows[lost])
+        logs += np.log(2) * self.power[: len(rows)]
         return logs
 
-    def _keep_within_reach(self, squares: Array) -> None:
-        """Scales the rows whose norm has left [1/far, far] by a power of two; nothing of a number is lost by that."""
-        far = 2.0 ** (np.finfo(squares.dtype).maxexp // 5)
-        for s, b in np.argwhere(((squares > far**2) | (squares < far**-2)) & (squares > 0)):
-            exponent = int(np.frexp(squares[s, b])[1]) // 2
-            for rows in self.rows.values():
-                rows[s, b] = np.ldexp(rows[s, b], -exponent)
-            self.power[s, b] += exponent
+    def _keep_within_reach(self, squares: Array) -> bool:
+        """Scales the rows whose norm has left [1/far, far] by a power of two, by which nothing of a number is lost.
+
+        Whether there were any.
+        """
+        s, b = np.nonzero(_outside(squares, 2 * (np.finfo(squares.dtype).maxexp // 5)))
+        if not s.size:
+            return False
+        largest = np.max([np.abs(rows[s, b]).max(axis=-1) for rows in self.rows.values()], axis=0)
+        exponent = np.where(np.isfinite(largest), np.frexp(largest)[1], 0)  # of a zero it is none
+        for rows in self.rows.values():
+            rows[s, b] = np.ldexp(rows[s, b], -exponent[:, None])
+        self.power[s, b] += exponent
+        return True
 
 
 def _squares(rows: Array) -> Array:
-    return np.asarray(np.einsum("sbn,sbn->sb", rows, rows))
+    with np.errstate(over="ignore", under="ignore"):
+        return np.asarray(np.einsum("sbn,sbn->sb", rows, rows))
+
+
+def _outside(squares: Array, exponent: int) -> npt.NDArray[np.bool_]:
+    """Where they are not between 2^-exponent and 2^exponent; zeros and what is not finite among them."""
+    return ~((squares <= 2.0**exponent) & (squares >= 2.0**-exponent))

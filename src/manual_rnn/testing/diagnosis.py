@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache, partial
 
 import numpy as np
 
@@ -14,7 +15,9 @@ from manual_rnn.testing.arbitration import Arbitration, arbitrate
 from manual_rnn.testing.families import build
 from manual_rnn.testing.local import Manual, run
 from manual_rnn.testing.mistakes.explain import explain, observe, shows
-from manual_rnn.testing.mistakes.of_cell import cell_of, own_equation
+from manual_rnn.testing.mistakes.formula import Observed
+from manual_rnn.testing.mistakes.joints.explain import explain_joint, observe_joints
+from manual_rnn.testing.mistakes.of_cell import cell_of, own_equation, place_of
 from manual_rnn.testing.oracles.complex_step import complex_step
 from manual_rnn.testing.oracles.estimate import Estimate
 from manual_rnn.testing.oracles.finite_differences import finite_differences
@@ -22,8 +25,9 @@ from manual_rnn.testing.problem import Case, Oracle
 from manual_rnn.testing.report import EquationReport, Report
 from manual_rnn.testing.tally import Tally
 
-READABLE = 40
-"""Names in one sentence."""
+READABLE = 12
+"""Names in one sentence; of more, the first few."""
+FEW = 4
 WITNESSED = 1000
 """The parameters of a case that the witnesses are asked about: they run the forward pass a dozen times for each."""
 
@@ -35,7 +39,7 @@ def diagnose(
     report = tally.report()
     if tally.smallest_failure is None:
         return []
-    sentences = _what_is_wrong(report) + _which_mistakes(model, oracle, report, manual, tally.loss)
+    sentences = _what_is_wrong(report) + _which_mistakes(model, oracle, report, manual, tally)
     if all(equation.local_agree for equation in report.equations if not equation.name.startswith("grad_")):
         case = build(model, tally.smallest_failure)
         if sum(array.size for array in case.params.values()) <= WITNESSED:
@@ -82,35 +86,43 @@ def _what_is_wrong(report: Report) -> list[str]:
 
 
 def _which_mistakes(
-    model: Cell | Network, oracle: Oracle, report: Report, manual: Manual, loss: str
+    model: Cell | Network, oracle: Oracle, report: Report, manual: Manual, tally: Tally
 ) -> list[str]:
     network = Network.of(model)
     wrong = [equation for equation in report.equations if not equation.local_agree]
-    places = {equation.name: cell for equation in wrong if (cell := cell_of(network, equation.name))}
-    observed = observe(model, oracle, manual=manual, loss=loss) if places else {}
+    observed = cache(partial(observe, model, oracle, manual=manual, loss=tally.loss))
+    at_joints = _observed_at_joints(network, oracle, tally, manual) if wrong else {}
     found: dict[str, list[Cell]] = {}
     unexplained: list[str] = []
     for equation in wrong:
-        if (cell := places.get(equation.name)) is None:
-            continue
-        seen = observed[equation.name]
-        if not shows(seen) and equation.worst:  # an overflow, say: ordinary cases do not have it
-            family = equation.worst.spec.family
-            seen = observe(model, oracle, manual=manual, family=family, loss=loss)[equation.name]
-        formula = explain(cell.alone(), own_equation(cell, equation.name), seen)
-        if formula:
-            found.setdefault(formula.sentence, []).append(cell)
-        else:
+        # First in cases as they were judged, with resets and masks: what is said of those holds without them too.
+        formula = explain_joint(equation.name, at_joints[equation.name]) if equation.name in at_joints else None
+        if formula is None and (cell := cell_of(network, equation.name)):
+            seen = observed()[equation.name]
+            if not shows(seen) and equation.worst:  # an overflow, say: ordinary cases do not have it
+                seen = observed(family=equation.worst.spec.family)[equation.name]
+            formula = explain(cell.alone(), own_equation(cell, equation.name), seen)
+        if formula is None:
             unexplained.append(equation.name)
-    sentences = [_said_of(cells, sentence) for sentence, cells in found.items()]
+            continue
+        at = place_of(network, equation.name)
+        found.setdefault(formula.sentence, []).extend([at] if at else [])
+    sentences = [_said_of(sorted(cells, key=network.cells.index), sentence) for sentence, cells in found.items()]
     if unexplained:
         sentences.append(f"No single mistake that is known here gives the numbers of {_list(unexplained)}.")
-    if joints := [equation.name for equation in wrong if equation.name not in places]:
-        sentences.append(
-            f"{_list(joints)} {'join' if len(joints) > 1 else 'joins'} what the cells of the network do: where that is "
-            "wrong, the equation and the step are named, and the mistake is not put in words."
-        )
     return sentences
+
+
+def _observed_at_joints(
+    network: Network, oracle: Oracle, tally: Tally, manual: Manual
+) -> dict[str, list[Observed]]:
+    """Nothing where nothing is joined: one cell, which every sequence goes through from end to end."""
+    of = tally.smallest_failure
+    if of is None or not (len(network.cells) > 1 or of.resets or network.learned_initial):
+        return {}
+    return observe_joints(
+        tally.model, oracle, manual=manual, loss=tally.loss, resets=of.resets, dropout=of.dropout
+    )
 
 
 def _said_of(cells: Sequence[Cell], sentence: str) -> str:
@@ -152,8 +164,23 @@ def _who_stands_alone(arbitration: Arbitration) -> str:
 
 
 def _named(names: Sequence[str]) -> str:
-    """Their names, unless there are too many to be read."""
-    return _list(names) if len(names) <= READABLE else f"{len(names)} arrays"
+    """Their names; of many the first few, those of several cells of a network together, and how many there are besides.
+    """
+    if len(names) <= READABLE:
+        return _list(names)
+    places: dict[str, list[str]] = {}
+    for name in names:
+        place, point, _ = name.removeprefix("grad_").partition(".")
+        if point and place != "cell":
+            places.setdefault(name.replace(f"{place}.", "", 1), []).append(place)
+    several = {own: where for own, where in places.items() if len(where) > 1}
+    if not several:
+        return _list([*names[:FEW], f"{len(names) - FEW} others"])
+    where = max(several.values(), key=len)
+    together = [own for own, cells in several.items() if cells == where][:FEW]
+    cells = f"{len(where)} cells" if len(where) > 2 else _list(where)
+    others = len(names) - len(together) * len(where)
+    return f"{_list(together)} of {cells}" + (f", and {others} others" if others else "")
 
 
 def _list(names: Sequence[str]) -> str:

@@ -19,6 +19,7 @@ from manual_rnn.testing.end_to_end import BlockCheck, end_to_end_verdict
 from manual_rnn.testing.families import build
 from manual_rnn.testing.goes_on import check_that_it_goes_on
 from manual_rnn.testing.local import EquationCheck, Manual, local_verdict
+from manual_rnn.testing.partner import called, check_asked_for, check_given
 from manual_rnn.testing.problem import Answer, Case, Oracle, Sizes, Spec
 from manual_rnn.testing.report import Report
 from manual_rnn.testing.returned import wrong_return
@@ -96,6 +97,7 @@ def judge(
     chunks = [group[start : start + CHUNK] for group in groups.values() for start in range(0, len(group), CHUNK)]
     tally = Tally(model, loss)
     for answered in _answered_ahead(model, oracle, chunks):
+        check_given(model, oracle, answered[0][1])
         for i, (case, answer) in enumerate(answered):  # of each shape the first is judged as users run it
             tally.add(case, *verdicts(model, case, answer, manual=manual, in_place=i == 0))
         progress(len(answered))
@@ -129,7 +131,8 @@ def _answered_ahead(
         try:
             return list(zip(cases, oracle([case.for_oracle() for case in cases]), strict=True))
         except (Exception, SystemExit) as error:
-            what = f"The reference of {_called(model)} {_raised(error)}"
+            check_asked_for(model, oracle, cases[0], error)
+            what = f"The reference of {called(model)} {_raised(error)}"
             raise CellFailure(f"{what} at {chunk[0].sizes}") from error
 
     pool = ThreadPoolExecutor(AHEAD)
@@ -163,7 +166,7 @@ def verdicts(
 
 def _as_it_is(model: Cell | Network, case: Case, error: BaseException) -> Exception:
     """What an exception says about the cell: its own failure, or what it hands back or writes into."""
-    sizes, what = case.spec.sizes, _capital(_called(model))
+    sizes, what = case.spec.sizes, _capital(called(model))
     if "read-only" in str(error) and isinstance(error, ValueError):
         return CellFailure(
             f"{what} writes into an array that it was handed (a node of the tape, a state of the "
@@ -176,11 +179,6 @@ def _as_it_is(model: Cell | Network, case: Case, error: BaseException) -> Except
     if returned or isinstance(error, ValueError):
         return ValueError(f"{what} at {sizes}: {returned or error}")
     return CellFailure(f"{what} {_raised(error)} at {sizes}")
-
-
-def _called(model: Cell | Network) -> str:
-    network = Network.of(model)
-    return f"the cell {network.cells[0].name!r}" if len(network.cells) == 1 else f"the network of {network.name}"
 
 
 def _capital(words: str) -> str:

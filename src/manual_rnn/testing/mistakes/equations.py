@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from manual_rnn.cell import Array, Cell
@@ -27,8 +29,14 @@ def gradient(name: str, offset: int = 0) -> Quantity:
     return Quantity(name, gradient=True, offset=offset)
 
 
-def stepwise(cell: Cell, loss: str = "softmax") -> dict[str, list[Term]]:
-    """The equations that hold at every step: by name, the terms of which each is the sum."""
+FROM_ABOVE = Given("from above", lambda known, t: np.asarray(known.upstream)[t])
+
+
+def stepwise(cell: Cell, loss: str = "softmax", *, above: bool = False) -> dict[str, list[Term]]:
+    """The equations that hold at every step: by name, the terms of which each is the sum.
+
+    ``above``: whether the first state's gradient comes from elsewhere than a readout of its own.
+    """
     equations: dict[str, list[Term]] = {name: [*terms] for name, terms in losses.get(loss).terms.items()}
     for m in cell.maps:
         terms: list[Term] = [Linear(_input(cell, term), term.weight, diagonal=term.diagonal) for term in m.terms]
@@ -36,7 +44,8 @@ def stepwise(cell: Cell, loss: str = "softmax") -> dict[str, list[Term]]:
         equations[cell.full(m.node)] = terms + ([Linear(ONE, m.b)] if m.b else [])
     first = cell.full(cell.states[0])
     equations["o"] = [Linear(Quantity(first), "V"), Linear(ONE, "c")]
-    equations[f"grad_{first}"] = [Linear(gradient("o"), "V", transposed=True), *_carried(cell, cell.states[0])]
+    direct = FROM_ABOVE if above else Linear(gradient("o"), "V", transposed=True)
+    equations[f"grad_{first}"] = [direct, *_carried(cell, cell.states[0])]
     equations |= _completed(cell)
     of_input = [Linear(gradient(cell.full(m.node)), m.U, transposed=True) for m in cell.maps if m.U]
     return {**equations, "grad_x": [*of_input]}
@@ -129,6 +138,13 @@ def _carried(cell: Cell, state: str) -> list[Term]:
         return terms
     spoken = words(cell, direct, backward=True).replace("(t)", "(t+1)").replace("(t−1)", "(t)")
     return [*terms, Given(spoken, lambda known, t: known.direct(state, t + 1), carried=True)]
+
+
+def past_the_maps(terms: Sequence[Term], state: str) -> str:
+    """What is to be said where a state's gradient, of these terms, is wrong by what the cell's own code returns."""
+    returned = [str(term) for term in terms if isinstance(term, Given) and term.carried]
+    words = f"is wrong: {returned[0]}" if returned else "is missing"
+    return f"what comes back past the maps, which the cell returns as {state}_prev, {words}"
 
 
 def _input(cell: Cell, term: MapTerm) -> Quantity:

@@ -19,16 +19,18 @@ from manual_rnn.network import Network
 from manual_rnn.testing import losses
 from manual_rnn.testing.families import build
 from manual_rnn.testing.local import ForcedTape, Manual, run
-from manual_rnn.testing.mistakes.equations import initial, own, stepwise, summed
+from manual_rnn.testing.mistakes.equations import initial, own, past_the_maps, stepwise, summed
 from manual_rnn.testing.mistakes.factors import NAMED, Factor, constant
 from manual_rnn.testing.mistakes.formula import IN_TIME, Formula, Observed, Value, symbol
+from manual_rnn.testing.mistakes.joints.known import Joint
 from manual_rnn.testing.mistakes.of_cell import cell_of, in_its_order, of_cell
 from manual_rnn.testing.mistakes.order import in_order_of_time
 from manual_rnn.testing.mistakes.own import FUNCTIONS, formulas_of_own, gives_the_right_numbers
+from manual_rnn.testing.mistakes.repairs import repairs
 from manual_rnn.testing.mistakes.right import right_value
 from manual_rnn.testing.mistakes.steps import formulas_of_steps
 from manual_rnn.testing.mistakes.sums import formulas_of_sum
-from manual_rnn.testing.mistakes.terms import Given, Quantities, Term
+from manual_rnn.testing.mistakes.terms import Quantities, Term
 from manual_rnn.testing.problem import Answer, Case, Oracle, Sizes, Spec
 from manual_rnn.testing.scales import previous_states
 
@@ -77,8 +79,8 @@ def observe_in(
         tape, back = ForcedTape(sizes.T, nodes, before), ForcedTape(sizes.T, grads, before)
         with np.errstate(all="ignore"):
             run(manual, model, case, tape, back)
-        views = {c.prefix: of_cell(network, c, case, (nodes, grads)) for c in network.cells}
-        known = {c.prefix: Quantities(c.alone(), views[c.prefix][0], *views[c.prefix][1]) for c in network.cells}
+        joint = Joint(network, case, (nodes, grads))
+        known = {cell.prefix: _in_its_view(joint, cell) for cell in network.cells}
         for prefix, computed, right in (("", tape.computed, nodes), ("grad_", back.computed, grads)):
             for name, ours in computed.items():
                 equation = f"{prefix}{name}"
@@ -86,6 +88,12 @@ def observe_in(
                     both = (in_its_order(network, cell, equation, array) for array in (ours, right[name]))
                     observed.setdefault(equation, []).append(Observed(known[cell.prefix], *both))
     return observed
+
+
+def _in_its_view(joint: Joint, cell: Cell) -> Quantities:
+    view, (nodes, grads) = of_cell(joint.network, cell, joint.case, joint.answer)
+    shared = (cell,) != joint.network.layers[-1]
+    return Quantities(cell.alone(), view, nodes, grads, joint.turned(cell, joint.from_above(cell)) if shared else None)
 
 
 def explain(cell: Cell, equation: str, observed: Sequence[Observed]) -> Formula | None:
@@ -104,15 +112,12 @@ def explain(cell: Cell, equation: str, observed: Sequence[Observed]) -> Formula 
 def _past_the_maps(cell: Cell, equation: str, observed: Sequence[Observed]) -> Formula | None:
     """Where a state's equation gives the user's wrong numbers as it stands: its one part that is the cell's own code is
     what comes back past the maps. Any change of the other terms that changes nothing would fit as well."""
-    terms = {**stepwise(cell, _loss_of(observed)), **initial(cell)}.get(equation, [])
+    terms = {**_stepwise(cell, observed), **initial(cell)}.get(equation, [])
     state = equation.removeprefix("grad_").removesuffix("0")
-    right = right_value(cell, equation, _loss_of(observed)) if terms and state in cell.states else None
+    right = _right_value(cell, equation, observed) if terms and state in cell.states else None
     if right is None or gives_the_right_numbers(right, observed):
         return None
-    name, returned = symbol(equation), f"{state}_prev"
-    own_terms = [str(term) for term in terms if isinstance(term, Given) and term.carried]
-    words = f"is wrong: {own_terms[0]}" if own_terms else "is missing"
-    sentence = f"{name}: what comes back past the maps, which the cell returns as {returned}, {words}."
+    sentence = f"{symbol(equation)}: {past_the_maps(terms, state)}."
     as_it_is = Formula(sentence if equation != f"grad_{state}0" else _of_start(sentence), right)
     return as_it_is if gives(as_it_is, observed) else None
 
@@ -127,7 +132,7 @@ def formulas(cell: Cell, equation: str, seen: Sequence[Observed]) -> Iterator[Fo
     """All formulas for an equation, the simplest first; ``seen`` gives the constants that are measured, not guessed."""
     if equation in summed(cell):
         return formulas_of_sum(equation, summed(cell)[equation], seen)
-    if equation in (steps := stepwise(cell, _loss_of(seen))):
+    if equation in (steps := _stepwise(cell, seen)):
         of_steps = formulas_of_steps(equation, steps[equation], seen, rows=lambda known: known.rows)
         of_own = formulas_of_own(cell, equation, seen) if equation in own(cell) else ()
         return chain(of_steps, of_own, in_order_of_time(cell, equation))
@@ -137,7 +142,7 @@ def formulas(cell: Cell, equation: str, seen: Sequence[Observed]) -> Iterator[Fo
         return chain(_ended_early(equation, starts[equation]), of_start, in_order_of_time(cell, equation))
     if _is_made(cell, equation):
         return iter(())  # a made weight has no steps: what can be said is what can be said of any array
-    return formulas_of_own(cell, equation, seen)
+    return chain(formulas_of_own(cell, equation, seen), repairs(cell, equation, seen))
 
 
 def _ended_early(equation: str, terms: Sequence[Term]) -> Iterator[Formula]:
@@ -173,13 +178,27 @@ def _same(value: Array, o: Observed) -> bool:
 
 def simple_formulas(cell: Cell, equation: str, observed: Sequence[Observed]) -> Iterator[Formula]:
     """What can go wrong with a right array: its sign, a factor, its dtype, its layout, a limit, a step."""
-    name, right, first = symbol(equation), right_value(cell, equation, _loss_of(observed)), observed[0]
+    name, right, first = symbol(equation), _right_value(cell, equation, observed), observed[0]
     if right is None or not gives_the_right_numbers(right, observed):
         # The cell's own code is what is wrong, or it cannot be read: the right numbers are those of the oracle.
         def right(known: Quantities) -> Array:
             backward = equation.startswith("grad_")
             return np.asarray(known.grads[equation.removeprefix("grad_")] if backward else known.nodes[equation])
 
+    every_step = first.right.ndim == 3
+    yield from done_to(name, right, observed, every_step=every_step)
+    square = first.right.ndim == 2 and first.right.shape[0] == first.right.shape[1]
+    if square and (equation in summed(cell) or _is_made(cell, equation)):
+        yield Formula(f"{name} is transposed.", lambda known: right(known).T)
+    for words, function in FUNCTIONS.items() if not equation.startswith("grad_") and every_step else ():
+        sentence = f"your {name} is {words} of what the derivation has."
+        yield Formula(sentence, lambda known, function=function: function(right(known)))  # type: ignore[misc]
+    yield from losses.get(_loss_of(observed)).formulas(equation)
+
+
+def done_to(name: str, right: Value, observed: Sequence[Observed], *, every_step: bool) -> Iterator[Formula]:
+    """What can go wrong with any array: its sign, a factor, its dtype, a limit, its steps where it has them."""
+    first = observed[0]
     for factor in NAMED[1:]:
         yield _scaled(name, right, factor)
     power = float((first.right * first.right).sum())
@@ -190,17 +209,10 @@ def simple_formulas(cell: Cell, equation: str, observed: Sequence[Observed]) -> 
     limit = max(float(np.abs(o.ours).max()) for o in observed)  # not every case need reach it
     clipped = f"{name} is clipped at ±{limit:.6g}."
     yield Formula(clipped, lambda known: np.clip(right(known), -limit, limit), measured=True)
-    square = first.right.ndim == 2 and first.right.shape[0] == first.right.shape[1]
-    if square and (equation in summed(cell) or _is_made(cell, equation)):
-        yield Formula(f"{name} is transposed.", lambda known: right(known).T)
-    for which, row in (("first", lambda T: 0), ("last", lambda T: T - 1)) if first.right.ndim == 3 else ():
+    for which, row in (("first", lambda T: 0), ("last", lambda T: T - 1)) if every_step else ():
         yield Formula(f"{name} is zero at the {which} step.", partial(_but_at, right, row))
-    for words, moved in IN_TIME.items() if first.right.ndim == 3 else ():
+    for words, moved in IN_TIME.items() if every_step else ():
         yield Formula(f"{name} is {words}.", lambda known, moved=moved: moved(right(known)), measured=True)  # type: ignore[misc]
-    for words, function in FUNCTIONS.items() if not equation.startswith("grad_") and first.right.ndim == 3 else ():
-        sentence = f"your {name} is {words} of what the derivation has."
-        yield Formula(sentence, lambda known, function=function: function(right(known)))  # type: ignore[misc]
-    yield from losses.get(_loss_of(observed)).formulas(equation)
 
 
 def _but_at(right: Value, row: Callable[[int], int], known: Quantities) -> Array:
@@ -211,6 +223,14 @@ def _but_at(right: Value, row: Callable[[int], int], known: Quantities) -> Array
 
 def _loss_of(seen: Sequence[Observed]) -> str:
     return seen[0].known.case.spec.loss
+
+
+def _stepwise(cell: Cell, seen: Sequence[Observed]) -> dict[str, list[Term]]:
+    return stepwise(cell, _loss_of(seen), above=seen[0].known.upstream is not None)
+
+
+def _right_value(cell: Cell, equation: str, seen: Sequence[Observed]) -> Value | None:
+    return right_value(cell, equation, _loss_of(seen), above=seen[0].known.upstream is not None)
 
 
 def _scaled(name: str, right: Value, factor: Factor) -> Formula:

@@ -1,7 +1,7 @@
 """A cell of a network seen as a network of its own: dense inputs, its own names, and time in the order that it goes.
 
 So what is known of the mistakes of one cell is known of each cell in a network. What joins it to others is not in the
-view: what comes to its first state from a layer above, its input's mask, boundaries between sequences.
+view: its input's mask, boundaries between sequences. What comes to its first state from a layer above is as it is.
 """
 
 from __future__ import annotations
@@ -22,15 +22,22 @@ def cell_of(network: Network, equation: str) -> Cell | None:
     variable = equation.removeprefix("grad_")
     top = network.layers[-1]
     if variable in OF_READOUT:
-        return top[0] if len(top) == 1 else None
+        return None if equation in ("o", "grad_V") and len(top) > 1 else top[0]
     cell = next((cell for cell in network.cells if variable.startswith(cell.prefix)), None)
     if cell is None:
         return None
     own = variable.removeprefix(cell.prefix)
-    of_first = equation == f"grad_{cell.full(cell.states[0])}"
     between_steps = own.startswith(INITIAL) or own.endswith(f"_{BEFORE}")
-    between_layers = (own == "x" and equation == variable) or (of_first and (cell,) != top)
+    between_layers = own == "x" and equation == variable
     return None if between_steps or between_layers else cell
+
+
+def place_of(network: Network, equation: str) -> Cell | None:
+    """The cell whose name an equation bears; None for those of the whole network."""
+    variable = equation.removeprefix("grad_")
+    if variable in OF_READOUT:
+        return None
+    return next((cell for cell in network.cells if variable.startswith(cell.prefix)), None)
 
 
 def own_equation(cell: Cell, equation: str) -> str:
@@ -48,7 +55,7 @@ def of_cell(network: Network, cell: Cell, case: Case, answer: Answer) -> tuple[C
     first = cell in network.layers[0]
     x = case.x if first else nodes[f"{cell.prefix}x"]
     width = case.spec.sizes.n_in if affine.is_tokens(x) else x.shape[-1]
-    readout = OF_READOUT if (cell,) == network.layers[-1] else ()
+    readout = OF_READOUT if cell == network.layers[-1][0] else ()
 
     def own(arrays: dict[str, Array], prefix: str = "") -> dict[str, Array]:
         found = {name.removeprefix(cell.prefix): name for name in arrays if name.startswith(cell.prefix)}

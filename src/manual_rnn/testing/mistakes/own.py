@@ -151,7 +151,7 @@ def _structural(
         a, b = arguments
         for kept, dropped in ((a, b), (b, a)):
             if not isinstance(dropped, Number):
-                yield _missing_factor(right, dropped), whole(kept), 1
+                yield missing_factor(right, dropped), whole(kept), 1
     elif function is np.where:
         yield from ()
     elif len(arguments) == 1:
@@ -192,7 +192,7 @@ def _square_of_difference(v: Expression) -> Expression:
     return Call(np.square, (Call(np.subtract, (Number(1.0), v)),))
 
 
-def _missing_factor(right: OwnEquation, dropped: Expression) -> str:
+def missing_factor(right: OwnEquation, dropped: Expression) -> str:
     spoken_factor = right.words(dropped)
     is_derivative = _is_logistic_derivative(dropped) or (
         isinstance(dropped, Call) and dropped.function is one_minus_square
@@ -228,7 +228,7 @@ def _replaced(expression: Expression, leaf: Expression, other: object) -> Expres
 
 def _instead_of(right: OwnEquation, leaf: Symbol, known: Quantities) -> Iterator[Quantity]:
     """All that has a unit's width at some step, but what the symbol itself stands for."""
-    mine = {right.cell.full(name) for name in (*_own_names(right.cell), *right.cell.states)}
+    mine = {right.cell.full(name) for name in (*own_names(right.cell), *right.cell.states)}
     target = quantity_of(right.cell, leaf, backward=right.backward)
     names = [name for name in known.nodes_by_step if name in mine]
     for offset in (0, -1, 1):
@@ -241,7 +241,7 @@ def _instead_of(right: OwnEquation, leaf: Symbol, known: Quantities) -> Iterator
                     yield quantity
 
 
-def _own_names(cell: Cell) -> Iterator[str]:
+def own_names(cell: Cell) -> Iterator[str]:
     for m in cell.maps:
         yield m.node
     for name in own(cell):
@@ -257,19 +257,24 @@ def _near(right: OwnEquation, leaf: Symbol, other: Quantity) -> bool:
 
 def _repairs(wrong: OwnEquation, known: Quantities) -> Iterator[Formula]:
     """The changes that turn a cell's wrong code into one that gives the oracle's numbers."""
-    answer = Quantity(wrong.equation.removeprefix("grad_"), gradient=wrong.backward)
+    name = symbol(wrong.equation)
     for leaf in wrong.leaves():
         for other in _instead_of(wrong, leaf, known):
-            repaired = wrong.value_of(_replaced(wrong.expression, leaf, other))
+            words = f"has {wrong.words(leaf)} where the derivation has {other}"
+            yield repaired(wrong, _replaced(wrong.expression, leaf, other), f"your {name} {words}")
 
-            def value(known: Quantities, repaired: Value = repaired) -> Array:
-                right = np.stack([known.at(answer, t) for t in known.rows])
-                is_right = (np.abs(repaired(known) - right) <= 1e-10 * np.abs(right).max()).all()
-                return wrong.value(known) if is_right else np.full_like(right, np.nan)
 
-            yield Formula(
-                f"your {symbol(wrong.equation)} has {wrong.words(leaf)} where the derivation has {other}.", value
-            )
+def repaired(wrong: OwnEquation, expression: Expression, sentence: str) -> Formula:
+    """The user's own numbers, in every case in which this expression in the place of theirs gives the oracle's."""
+    answer = Quantity(wrong.equation.removeprefix("grad_"), gradient=wrong.backward)
+    by_this = wrong.value_of(expression)
+
+    def value(known: Quantities) -> Array:
+        right = np.stack([known.at(answer, t) for t in known.rows])
+        is_right = (np.abs(by_this(known) - right) <= 1e-10 * np.abs(right).max()).all()
+        return wrong.value(known) if is_right else np.full_like(right, np.nan)
+
+    return Formula(f"{sentence}.", value)
 
 
 def _without_derivative(cell: Cell, equation: str) -> Iterator[Formula]:

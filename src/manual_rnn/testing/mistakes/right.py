@@ -13,14 +13,14 @@ from manual_rnn.testing.mistakes.own import OwnEquation
 from manual_rnn.testing.mistakes.terms import Quantities
 
 
-def right_value(cell: Cell, equation: str, loss: str = "softmax") -> Value | None:
+def right_value(cell: Cell, equation: str, loss: str = "softmax", *, above: bool = False) -> Value | None:
     """What an equation of a cell gives: of all cells by its terms, of the cell's own and of made weights by its code.
 
-    None for code that cannot be read as an expression.
+    None for code that cannot be read as an expression. ``above`` as for :func:`stepwise`.
     """
     if equation in (sums := summed(cell)):
         return sums[equation].value
-    if equation in (steps := stepwise(cell, loss)):
+    if equation in (steps := stepwise(cell, loss, above=above)):
         return lambda known: np.stack([sum(term.row(known, t) for term in steps[equation]) for t in known.rows])
     if equation in (starts := initial(cell)):
         return lambda known: np.asarray(sum(term.row(known, -1) for term in starts[equation]))

@@ -45,10 +45,10 @@ def spoken(expression: Expression, name: Callable[[Symbol], str]) -> str:
 
 
 def _spoken(expression: Expression, name: Callable[[Symbol], str], binding: int) -> str:
-    if isinstance(expression, Symbol):
-        return name(expression)
     if isinstance(expression, Number):
         return f"{expression.value:g}"
+    if not isinstance(expression, Call):
+        return name(expression)
     function, arguments = expression.function, expression.arguments
     if function is one_minus_square:
         return f"(1 − {_spoken(arguments[0], name, 3)}²)"

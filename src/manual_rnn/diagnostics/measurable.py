@@ -1,0 +1,47 @@
+"""What is no number to measure: states and gradients that are not finite, losses that count nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from manual_rnn.cell import Array, Cell
+from manual_rnn.tape import Tape
+
+
+class Unmeasurable(ValueError):
+    """The arguments fit, and at these values there is nothing to measure. One sentence says what, where and why."""
+
+
+def check_states(cell: Cell, tape: Tape) -> None:
+    """Raises Unmeasurable where a state is not finite, with its first step."""
+    for name in cell.states:
+        finite = np.isfinite(tape[cell.full(name)]).all(axis=-1)
+        if not finite.all():
+            t, b = (int(i) for i in np.argwhere(~finite)[0])
+            raise Unmeasurable(
+                f"The state {name} is not finite from step {t + 1} on, in sequence {b}: the forward pass itself "
+                "grows beyond the format there, so no gradient exists. A smaller gain, or a cell that saturates, "
+                "keeps it within."
+            )
+
+
+def check_gradients(name: str, gradients: Array) -> None:
+    """Raises Unmeasurable where ∂L/∂(state), (T + 1, B, n), is not finite, with the step where it came to that."""
+    finite = np.isfinite(gradients).all(axis=-1)
+    if not finite.all():
+        t, b = (int(i) for i in np.argwhere(~finite)[-1])
+        largest = np.finfo(gradients.dtype).max
+        raise Unmeasurable(
+            f"The gradient of {name} is not finite from step {t} back, in sequence {b}: on its way back it grows "
+            f"beyond {largest:.1e}, where {gradients.dtype} ends. loss_by_state has the norms in logarithms, for each "
+            "loss alone, and they do not end there."
+        )
+
+
+def check_loss(weights: Array) -> None:
+    """Raises Unmeasurable where no loss counts."""
+    if not weights.any():
+        raise Unmeasurable(
+            "The loss is empty: its weight is zero at every step of every sequence, so every gradient is zero. "
+            "Give weights that are not zero somewhere."
+        )

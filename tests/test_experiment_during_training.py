@@ -1,0 +1,77 @@
+"""The experiment on training: a cell that fails is told of and the others go on; a wrong gradient leaves no figure."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from manual_rnn.diagnostics import Disagreement
+
+SCRIPT = Path(__file__).parents[1] / "experiments" / "during_training.py"
+SMALL = {"updates": 4, "hidden": 8, "seq_len": 8, "batch": 4, "seeds": 2}
+
+
+@pytest.fixture(scope="module")
+def study():
+    spec = importlib.util.spec_from_file_location("during_training_experiment", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_cell_that_fails_is_recorded_and_the_rest_goes_on(study, tmp_path, capsys):
+    text = tmp_path / "text.txt"
+    text.write_text("the cat sat on the mat. " * 400, encoding="utf-8")
+    assert study.main(**SMALL, cell=("rnn_relu", "rnn"), lr=1.0, text=text, out=tmp_path / "new") == 0
+    assert "rnn_relu: failed. " in capsys.readouterr().out
+    record = json.loads((tmp_path / "new" / "during_training.json").read_text(encoding="utf-8"))
+    assert list(record["failed"]) == ["rnn_relu"]
+    assert list(record["cells"]) == ["rnn"]
+    assert record["text"] == {"source": "text.txt", "characters": 9600}
+
+
+def test_nothing_is_written_where_the_cross_check_fails(study, tmp_path, monkeypatch):
+    right = study.autodiff("rnn")
+
+    def wrong(problems):
+        return [(nodes, grads | {"h": grads["h"] * (1 + 1e-9)}) for nodes, grads in right(problems)]
+
+    monkeypatch.setattr(study, "autodiff", lambda name: wrong)
+    with pytest.raises(Disagreement, match="∂L/∂h"):  # experiment.run tells it, and ends with code 1
+        study.main(**SMALL, cell=("rnn",), out=tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (["--seeds", "1"], 3, "--seeds is 1; a standard error needs two or more."),
+        (["--text", "nowhere.txt"], 3, "There is no text file nowhere.txt."),
+        (["--cell", "gpt"], 2, "--cell is 'gpt'; the cells are "),
+    ],
+)
+def test_what_cannot_be_measured_gets_a_sentence(study, arguments, code, sentence, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert study.experiment.run(study.main, study.__doc__, arguments) == code
+    assert sentence in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_its_text_says_is_what_was_saved(study):
+    """The figure's horizons, saturation and clipping, as the docstring tells them."""
+    cells = json.loads((SCRIPT.parents[1] / "docs" / "figures" / "during_training.json").read_text("utf-8"))["cells"]
+
+    def mean(name, what, update):  # over seeds, and nodes if there are any
+        return np.mean(np.array(cells[name][what]["data"], float)[:, update])
+
+    assert round(mean("rnn", "horizon", 0), -1) == round(mean("rnn_orthogonal", "horizon", 0), -1) == 30
+    assert [round(mean(name, "horizon", -1)) for name in ("rnn", "rnn_orthogonal")] == [9, 13]
+    assert {round(mean(name, "horizon", 0)) for name in ("lstm", "gru")} == {8, 9}
+    assert [round(mean(name, "saturated", -1), 1) for name in study.CELLS] == [0, 0, 0.2, 0.2]
+    assert mean("rnn_orthogonal", "fired", -1) == 1
+    for name in study.CELLS:
+        assert cells[name]["cosine"]["dims"] == ["seed", "update"]
+        assert all(mean(name, "cosine", k) < 0.99 for k in (1, 2, 3))  # up to update 10
+        assert all(mean(name, "cosine", k) > 0.985 for k in range(4, 7))
