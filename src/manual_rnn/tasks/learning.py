@@ -105,7 +105,7 @@ def learn(
         gradients = {name: result.gradients[name] for name in params}
         found.losses.append(result.loss)
         if penalty:
-            omega, of_W = vanishing_penalty(cast(Cell, model), params["W"], result)  # which refuses all others
+            omega, of_W = vanishing_penalty(cast(Cell, model), params, result)  # which refuses all others
             gradients["W"] = gradients["W"] + dtype.type(penalty) * of_W
             found.penalties.append(omega)
         try:
