@@ -23,7 +23,7 @@ def passed(name, *, T=6, B=3, n=4, seed=0, gain=1.0, dtype=np.float64, **options
     params = initialise(cell, n_in=2, n_hidden=n, n_out=3, seed=seed, gain=gain)
     params = {p: array.astype(dtype) for p, array in params.items()}
     x, y = rng.standard_normal((T, B, 2)).astype(dtype), rng.integers(0, 3, (T, B))
-    return cell, params["W"], loss_and_gradients(cell, params, x, y, **options)
+    return cell, params, loss_and_gradients(cell, params, x, y, **options)
 
 
 def in_jax(name, W, result):
@@ -44,9 +44,9 @@ def in_jax(name, W, result):
 @pytest.mark.parametrize("name", SLOPES)
 @pytest.mark.parametrize("gain", [0.3, 3.0])
 def test_it_is_what_autodiff_says(name, gain):
-    cell, W, result = passed(name, gain=gain)
-    penalty, gradient = vanishing_penalty(cell, W, result)
-    theirs, their_gradient = in_jax(name, W, result)
+    cell, params, result = passed(name, gain=gain)
+    penalty, gradient = vanishing_penalty(cell, params, result)
+    theirs, their_gradient = in_jax(name, params["W"], result)
     assert penalty == pytest.approx(theirs, rel=1e-12)
     assert penalty > 0.01
     np.testing.assert_allclose(gradient, their_gradient, rtol=0, atol=1e-12 * np.abs(their_gradient).max())
@@ -55,9 +55,9 @@ def test_it_is_what_autodiff_says(name, gain):
 @settings(max_examples=20)
 @given(T=st.integers(1, 5), B=st.integers(1, 3), n=st.integers(1, 4), seed=st.integers(0, 2**16))
 def test_for_drawn_shapes_too(T, B, n, seed):
-    cell, W, result = passed("rnn", T=T, B=B, n=n, seed=seed)
-    penalty, gradient = vanishing_penalty(cell, W, result)
-    theirs, their_gradient = in_jax("rnn", W, result)
+    cell, params, result = passed("rnn", T=T, B=B, n=n, seed=seed)
+    penalty, gradient = vanishing_penalty(cell, params, result)
+    theirs, their_gradient = in_jax("rnn", params["W"], result)
     assert penalty == pytest.approx(theirs, rel=1e-10, abs=1e-20)
     np.testing.assert_allclose(gradient, their_gradient, rtol=0, atol=1e-10 * max(np.abs(their_gradient).max(), 1e-9))
 
@@ -67,17 +67,17 @@ def test_an_orthogonal_linear_network_has_none_but_for_its_rounding():
     params = initialise(cell, n_in=2, n_hidden=5, n_out=3, seed=0)
     params["W"] = np.linalg.qr(rng.standard_normal((5, 5)))[0]
     result = loss_and_gradients(cell, params, rng.standard_normal((8, 2, 2)), rng.integers(0, 3, (8, 2)))
-    penalty, gradient = vanishing_penalty(cell, params["W"], result)
+    penalty, gradient = vanishing_penalty(cell, params, result)
     assert penalty < 1e-28
     assert np.abs(gradient).max() < 1e-13
 
 
 def test_a_gradient_that_has_vanished_is_seen_all_the_same():
     """Lengths are divided out before anything is multiplied: 1e-30 has no square in float32."""
-    cell, W, near = passed("rnn", T=40, B=2, gain=0.1, reduction="last", dtype=np.float32)
+    cell, params, near = passed("rnn", T=40, B=2, gain=0.1, reduction="last", dtype=np.float32)
     smallest = np.abs(near.node_gradients["a"][0]).max()
     assert 0 < smallest < 1e-28
-    penalty, gradient = vanishing_penalty(cell, W, near)
+    penalty, gradient = vanishing_penalty(cell, params, near)
     wide = passed("rnn", T=40, B=2, gain=0.1, reduction="last")
     exact, of_exact = vanishing_penalty(cell, *wide[1:])
     assert penalty == pytest.approx(exact, rel=1e-4)
@@ -85,12 +85,12 @@ def test_a_gradient_that_has_vanished_is_seen_all_the_same():
 
 
 def test_a_step_of_it_lengthens_what_was_too_short():
-    cell, W, result = passed("rnn", T=8, gain=0.3)
-    before, gradient = vanishing_penalty(cell, W, result)
-    after, _ = vanishing_penalty(cell, W - 0.01 * gradient, result)
+    cell, params, result = passed("rnn", T=8, gain=0.3)
+    before, gradient = vanishing_penalty(cell, params, result)
+    after, _ = vanishing_penalty(cell, params | {"W": params["W"] - 0.01 * gradient}, result)
     assert after < before
-    wrong, _ = vanishing_penalty(cell, W + 0.01 * gradient, result)  # a sign that is turned is seen
-    assert wrong > before
+    wrong, _ = vanishing_penalty(cell, params | {"W": params["W"] + 0.01 * gradient}, result)
+    assert wrong > before  # a sign that is turned is seen
 
 
 def test_steps_behind_the_last_loss_are_left_out():
@@ -100,7 +100,7 @@ def test_steps_behind_the_last_loss_are_left_out():
     weights[2] = 1
     longer = loss_and_gradients(cell, params, x, y, weights=weights)
     shorter = loss_and_gradients(cell, params, x[:3], y[:3], weights=weights[:3])
-    for ours, theirs in zip(*(vanishing_penalty(cell, params["W"], r) for r in (longer, shorter)), strict=True):
+    for ours, theirs in zip(*(vanishing_penalty(cell, params, r) for r in (longer, shorter)), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-13)
 
 
@@ -109,12 +109,12 @@ def test_another_cell_is_refused_by_name(name):
     cell, params = cells.get(name), initialise(cells.get(name), n_in=2, n_hidden=3, n_out=3, seed=0)
     result = loss_and_gradients(cell, params, np.ones((3, 2, 2)), np.zeros((3, 2), int))
     with pytest.raises(ValueError, match=f"'{name}'"):
-        vanishing_penalty(cell, np.eye(3), result)
+        vanishing_penalty(cell, params, result)
 
 
 def test_a_lean_pass_and_a_deep_network_are_refused():
-    cell, W, result = passed("rnn", every_node=False)
+    cell, params, result = passed("rnn", every_node=False)
     with pytest.raises(ValueError, match="every_node=True"):
-        vanishing_penalty(cell, W, result)
+        vanishing_penalty(cell, params, result)
     with pytest.raises(ValueError, match="vanishing_penalty takes one cell"):
-        vanishing_penalty(stack(cell, layers=2), W, result)
+        vanishing_penalty(stack(cell, layers=2), params, result)

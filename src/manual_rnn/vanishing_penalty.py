@@ -20,6 +20,8 @@ loss of a sequence, is left out, and so is one whose v(t) is zero: W cannot leng
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from manual_rnn.cell import Array, Cell, Nodes
@@ -28,13 +30,14 @@ from manual_rnn.gradients import Result
 
 
 @of_one_cell
-def vanishing_penalty(cell: Cell, W: Array, result: Result) -> tuple[float, Array]:
-    """Ω and ∂⁺Ω/∂W (n_hidden, n_hidden), from the tapes of a pass with that W.
+def vanishing_penalty(cell: Cell, params: Mapping[str, Array], result: Result) -> tuple[float, Array]:
+    """Ω and ∂⁺Ω/∂W (n_hidden, n_hidden), from the tapes of a pass with these parameters.
 
     Raises ValueError for a cell that is not one of the vanilla networks, h = φ(W h + U x + b), and for a pass that did
     not keep every node.
     """
     grad_a, slope = _of_map(cell, result)
+    W = params["W"]
     later, slope = grad_a[1:], slope[:-1]
     v = slope * (later @ W)
     of_v, of_later = _lengths(v), _lengths(later)
