@@ -85,8 +85,8 @@ def run(
     else:
         print("\n".join([_counts(study, store, ran.survey), *_remarks(ran.survey, store)]))
     first = next(iter(ran.survey.failed.values()), None)
-    if first is not None and not json:
-        print(store.read_failure(first)["traceback"], file=sys.stderr)
+    if first is not None and not json and (told := store.read_failure(first)["traceback"]):
+        print(told, file=sys.stderr)
     return 4 if ran.survey.failed else 0
 
 
@@ -194,8 +194,9 @@ def _remarks(found: Survey, store: Store) -> list[str]:
         )
     if found.failed:
         trial, entry = next(iter(found.failed.items()))
+        why = store.read_failure(entry)["error"].rstrip(".")
         said.append(
-            f"The first of the failed, {trial.text} with seed {trial.number}: {store.read_failure(entry)['error']}. "
+            f"The first of the failed, {trial.text} with seed {trial.number}: {why}. "
             "'study run --redo-failed' does them again; a function that is changed is tried without it."
         )
     return said

@@ -6,10 +6,11 @@ import contextlib
 import os
 import platform
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from typing import Any
 
 import threadpoolctl
 
@@ -18,6 +19,41 @@ from manual_rnn.studies.plain import Value, values_of
 from manual_rnn.studies.study import Function
 from manual_rnn.studies.trial import Trial
 from manual_rnn.tracebacks import own_traceback
+
+
+class OneThread:
+    """One thread for matrix products while any trial of this process runs.
+
+    The sums of several threads are added in another order, and the last bit of a result would hang on the number of
+    cores. The number is the whole process's, and not to be changed while another thread multiplies: so the first trial
+    that enters sets the limit, and the last that leaves lifts it.
+
+    What it does not see: a library with a BLAS of its own that the first call loads. Import it at the top of the
+    study's file.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._inside, self._modules = threading.Lock(), 0, 0
+        self._pools: Any = None
+        self._limit: Any = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                if self._modules != len(sys.modules):  # something was loaded since; to look takes a third of a ms
+                    self._pools, self._modules = threadpoolctl.ThreadpoolController(), len(sys.modules)
+                self._limit = self._pools.limit(limits=1)
+                self._limit.__enter__()
+            self._inside += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._limit.__exit__(*error)
+
+
+ONE_THREAD = OneThread()
 
 
 @dataclass(frozen=True)
@@ -36,23 +72,15 @@ class Outcome:
 def compute(function: Function, trial: Trial) -> Outcome:
     """Calls the function; what it raises, and values that are none, are an outcome too.
 
-    Matrix products use one thread while it runs: the sums of several threads are added in another order, and the last
-    bit of a result would hang on the number of cores. A library with a BLAS of its own is seen if it is loaded before
-    the function is called: import it at the top of the study's file.
+    Matrix products use one thread while it runs (:class:`OneThread`).
     """
     begun = time.perf_counter()
     values, error, told = None, "", ""
     try:
         # What a user's function prints is no result of ours.
-        with contextlib.redirect_stdout(sys.stderr), _thread_pools(len(sys.modules)).limit(limits=1):
+        with contextlib.redirect_stdout(sys.stderr), ONE_THREAD:
             values = values_of(function(trial.configuration, trial.seed))
     except (Exception, SystemExit) as raised:
         error, told = said_by(raised), own_traceback(raised)
     where = f"{platform.node()}:{os.getpid()}"
     return Outcome(values, error, told, time.perf_counter() - begun, where)
-
-
-@lru_cache(maxsize=1)
-def _thread_pools(modules: int) -> threadpoolctl.ThreadpoolController:
-    """The libraries that have threads, looked for anew when there are more modules than before."""
-    return threadpoolctl.ThreadpoolController()

@@ -6,6 +6,7 @@ killed, and the same command then does the rest; Dask starts a worker anew, and 
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -75,19 +76,22 @@ def dask(address: str | None, workers: int) -> Iterator[Engine]:
     """
     try:
         from distributed import Client, LocalCluster
+        from distributed.comm import get_address_host_port
     except ModuleNotFoundError:
         raise InputError('Dask is not installed; it comes with: pip install "manual-rnn[dask]".') from None
 
     if address is None:
         with (
             LocalCluster(
-                n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=50,
+                n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL,
+                preload=[__name__],
             ) as cluster,
-            Client(cluster) as client,
+            Client(cluster, set_as_default=False) as client,
         ):  # fmt: skip
             yield from _engine(client)
         return
     try:
+        get_address_host_port(address)  # a client that fails on it is not closed
         client = Client(address, timeout=ANSWER_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
         raise InputError(
@@ -95,6 +99,11 @@ def dask(address: str | None, workers: int) -> Iterator[Engine]:
         ) from None
     with client:
         yield from _engine(client)
+
+
+def dask_setup(worker: Any) -> None:
+    """Dask calls this in each worker of a cluster that was started here, by the name that Dask has for it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _engine(client: Any) -> Iterator[Engine]:
