@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manual_rnn.studies import Study, choice, grid, log_uniform, sample, summarise, uniform
-from manual_rnn.studies.plain import read_back, values_of, written
+from manual_rnn.studies.plain import values_of
 from manual_rnn.studies.record import Corrupt, Record
 from manual_rnn.studies.summary import interval, student_t
 from manual_rnn.studies.trial import Trial
@@ -167,7 +167,8 @@ def test_what_counts_as_code(what):
 
 def test_the_version_is_the_same_on_every_python(monkeypatch):
     monkeypatch.setattr("manual_rnn.studies.version.__version__", "0")
-    source = 'def f(c, seed):\n    "Told."\n    return {"x": f"{c[\'a\']!r:>{3}}", "y": [*c], **{}, "z": lambda a, /, *b: a}\n'
+    body = 'return {"x": f"{c[\'a\']!r:>{3}}", "y": [*c], **{}, "z": lambda a, /, *b: a}'
+    source = f'def f(c, seed):\n    "Told."\n    {body}\n'
     assert version_in(source, "f") == "db05e344"
 
 
@@ -200,7 +201,7 @@ def test_numpys_numbers_are_numbers():
 
 @pytest.mark.parametrize("wrong", [None, 3.0, [1], {1: 2.0}, {"a": "1"}, {"a": None}, {"a": 1j}, {"a": {"b": 1}}])
 def test_what_is_no_result_is_told(wrong):
-    with pytest.raises(ValueError, match="The function returned .* expected"):
+    with pytest.raises(ValueError, match=r"The function returned .* expected"):
         values_of(wrong)
 
 

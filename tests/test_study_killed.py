@@ -125,8 +125,8 @@ def on_a_disk(place, mode, *arguments):
     """A run whose folder is on a disk of its own, mounted where nobody else sees it; it is left as ``copy``."""
     if shutil.which("unshare") is None:
         pytest.skip("there is no unshare to mount a disk with")
-    enough = subprocess.run(["unshare", "-rm", "sh", "-c", "mount -t tmpfs tmpfs /mnt"], capture_output=True, check=False)
-    if enough.returncode:
+    trial = ["unshare", "-rm", "sh", "-c", "mount -t tmpfs tmpfs /mnt"]
+    if subprocess.run(trial, capture_output=True, check=False).returncode:
         pytest.skip("this machine lets nobody mount a disk, not even for itself")
     script = MOUNTS.format(mode=mode, run=" ".join(command(*arguments)))
     return subprocess.run(

@@ -215,9 +215,10 @@ def test_a_disk_that_is_full_for_a_while_costs_one_result(tmp_path, monkeypatch)
         written.append(path)
         write_whole(path, content)
 
-    with monkeypatch.context() as patched, pytest.raises(InputError, match="No space left on device. What was finished"):
+    with monkeypatch.context() as patched:
         patched.setattr(store, "write_whole", full)
-        ran(study(), tmp_path)
+        with pytest.raises(InputError, match=r"No space left on device\. What was finished"):
+            ran(study(), tmp_path)
     assert len(results(tmp_path)) == 2  # and study.json
     assert ran(study(), tmp_path).computed == 6
     ran(study(), tmp_path / "undisturbed")
