@@ -1,8 +1,8 @@
 """What a study costs beside its function: ``python benchmarks/study_overhead.py [--trials 10000] [--out FILE]``.
 
 The trials do nothing, so that all time is the engine's: hand out, take in, check, write. Measured in process, on a pool
-and on Dask (where it is installed); beside it the writing of as many such files alone, how long a rerun takes that finds
-nothing missing, and how long the question for the status does, while the folder has all of them.
+and on Dask (where it is installed); beside it the writing of as many such files alone, how long a rerun takes that
+finds nothing missing, and how long the question for the status does, while the folder has all of them.
 """
 
 import argparse

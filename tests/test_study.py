@@ -169,7 +169,7 @@ def test_the_version_is_the_same_on_every_python(monkeypatch):
     monkeypatch.setattr("manual_rnn.studies.version.__version__", "0")
     body = 'return {"x": f"{c[\'a\']!r:>{3}}", "y": [*c], **{}, "z": lambda a, /, *b: a}'
     source = f'def f(c, seed):\n    "Told."\n    {body}\n'
-    assert version_in(source, "f") == "db05e344"
+    assert version_in(source, "f") == "14fb62bf"
 
 
 def test_a_function_without_source_has_no_version(tmp_path):
