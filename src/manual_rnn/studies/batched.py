@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 from types import SimpleNamespace as Nodes
 
 import numpy as np
@@ -61,72 +62,68 @@ def loss_and_gradients(
 
     Raises ValueError as that function does, and where something is not there for all S networks.
     """
-    S = len(y)
     _check(cell, params, x, y, initial, loss)
-    T, B = y.shape[1:3]
+    S, T, B = y.shape[:3]
     params = {**params, **{w.name: np.stack([w.forward(one) for one in params[w.of]]) for w in cell.weights}}  # (F0)
     dtype = np.result_type(*params.values())
     n = params[of_input(cell)].shape[1]
-    start = initial or {name: np.zeros((S, B, n), dtype) for name in cell.states}
-    walk = _Walk(cell, params, np.moveaxis(x, 0, 1), start)
-    steps = [walk.forward(t) for t in range(T)]
-    h = np.stack([step[cell.states[0]] for step in steps])  # (T, S, B, n)
-    o = h @ _turned(params["V"]) + params["c"][:, None]  # (F3)
-    weights = np.repeat(weights_of_steps(None, reduction, T, B, dtype, None)[:, None], S, axis=1)
-    of_loss, targets = losses.get(loss), np.moveaxis(y, 0, 1)
-    values, kept = of_loss.forward(o, targets, weights)  # (F4)
-    grad_o = of_loss.backward(kept, targets, weights)  # (B1)
-    from_readout = grad_o @ params["V"]  # (B4)
+    walk = _Walk(cell, params, x, initial or {name: np.zeros((S, B, n), dtype) for name in cell.states})
+    for t in range(T):
+        walk.forward(t)
+    h = walk.nodes[cell.states[0]]
+    o = _rows(h, params["V"]) + params["c"][:, None, None]  # (F3)
+    weights = np.repeat(weights_of_steps(None, reduction, T, B, dtype, None)[None], S, axis=0)
+    of_loss = losses.get(loss)
+    values, kept = of_loss.forward(o, y, weights)  # (F4)
+    grad_o = of_loss.backward(kept, y, weights)  # (B1)
+    from_readout = _rows(grad_o, _turned(params["V"]))  # (B4)
     for t in reversed(range(T)):
-        walk.backward(t, from_readout[t])
+        walk.backward(t, from_readout[:, t])
     gradients = {"c": _bias_gradient(grad_o), "V": _weight_gradient(grad_o, h)}  # (B2), (B3)
     gradients |= walk.parameter_gradients()
-    return Results(
-        loss=np.array([of_one.sum() for of_one in _by_network(values)]),
-        gradients=gradients,
-        nodes={name: _by_network(np.stack([step[name] for step in steps])) for name in steps[0]},
-        node_gradients={name: _by_network(np.stack([one[name] for one in walk.grads])) for name in walk.grads[0]},
-    )
+    total = np.array([of_one.sum() for of_one in values])
+    return Results(loss=total, gradients=gradients, nodes=walk.nodes, node_gradients=walk.node_gradients)
 
 
 class _Walk:
-    """The steps of all networks, forward and then back; arrays of a step are (S, B, n_hidden)."""
+    """The steps of all networks, forward and then back; what a step works on is (S, B, n_hidden)."""
 
     def __init__(self, cell: Cell, params: Parameters, x: Array, start: Parameters) -> None:
         self.cell, self.params, self.x, self.start = cell, params, x, start
         self.outside = {m.node: self._from_outside(m) for m in cell.maps}
         self.steps: list[dict[str, Array]] = []
-        self.grads: list[dict[str, Array]] = [{} for _ in x]
+        self.nodes: dict[str, Array] = {}
+        self.node_gradients: dict[str, Array] = {}
         self.carried = {name: np.zeros_like(start[name]) for name in cell.states}
 
-    def _from_outside(self, m: Affine) -> Array | float:
-        """U x(t) + b of all steps, (T, S, B, n)."""
-        b = self.params[m.b][:, None] if m.b else 0.0
+    def _from_outside(self, m: Affine) -> Array | None:
+        """U x(t) + b of all steps, (S, T, B, n), or (S, 1, 1, n) of b alone."""
+        b = self.params[m.b][:, None, None] if m.b else None
         if not m.U:
             return b
         U = self.params[m.U]
         if affine.is_tokens(self.x):
-            networks = np.arange(len(U))[:, None]
-            of_tokens: Array = _turned(U)[networks, self.x] + b
-            return of_tokens
-        product: Array = self.x @ _turned(U) + b
-        return product
+            of_x: Array = _turned(U)[np.arange(len(U))[:, None, None], self.x]
+        else:
+            of_x = _rows(self.x, U)
+        return of_x if b is None else of_x + b
 
-    def forward(self, t: int) -> dict[str, Array]:
-        """Step t; every node by its name."""
+    def forward(self, t: int) -> None:
+        """Step t; every node is kept."""
         cell, prev, node = self.cell, Nodes(**self._before(t)), Nodes()
         found: dict[str, Array] = {}
 
         def evaluate(m: Affine) -> None:
             outside = self.outside[m.node]
-            a = outside[t] if isinstance(outside, np.ndarray) and outside.ndim == 4 else outside
-            for term in m.terms:
-                a = a + self._product(term, getattr(node if term.now else prev, term.of))
-            setattr(node, m.node, tap(m.node, np.asarray(a)))  # (F1)
+            parts = [self._product(term, getattr(node if term.now else prev, term.of)) for term in m.terms]
+            if outside is not None:
+                parts.insert(0, outside[:, t if outside.shape[1] > 1 else 0])
+            tap(m.node, np.ascontiguousarray(reduce(np.add, parts)))  # (F1)
 
         def tap(name: str, value: Array) -> Array:
             found[name] = value
             setattr(node, name, value)
+            self._keep(self.nodes, name, t, value)
             for m in (m for m in cell.maps if m.waits_for == name):
                 evaluate(m)
             return value
@@ -135,39 +132,44 @@ class _Walk:
             evaluate(m)
         cell.forward(node, prev, tap)  # (F2)
         self.steps.append(found)
-        return found
 
     def backward(self, t: int, from_readout: Array) -> None:
         """Back through step t."""
-        cell, found = self.cell, self.grads[t]
+        cell = self.cell
         node, prev = Nodes(**self.steps[t]), Nodes(**self._before(t))
         first, *others = cell.states
-        found[first] = from_readout + self.carried[first]  # (B4)
-        grad = Nodes(**{first: found[first], **{name: self.carried[name] for name in others}})
+        total = from_readout + self.carried[first]  # (B4)
+        self._keep(self.node_gradients, first, t, total)
+        grad = Nodes(**{first: total, **{name: self.carried[name] for name in others}})
 
         def tap(name: str, value: Array) -> Array:
-            found[name] = value
+            self._keep(self.node_gradients, name, t, value)
             for term in (term for m in cell.maps if m.node == name for term in m.terms if term.now):
                 arrived = self._product_back(term, value)
                 setattr(grad, term.of, getattr(grad, term.of) + arrived if hasattr(grad, term.of) else arrived)
             return value
 
         local = cell.backward(node, prev, grad, tap)  # (B5)
-        carried = {name: local.get(f"{name}_prev", np.zeros_like(self.start[name])) for name in cell.states}
+        carried = {name: local[f"{name}_prev"] for name in cell.states if f"{name}_prev" in local}
         for m in cell.maps:
             for term in (term for term in m.terms if not term.now):
-                carried[term.of] = carried[term.of] + self._product_back(term, local[m.node])
-        self.carried = carried
+                arrived = self._product_back(term, local[m.node])
+                carried[term.of] = carried[term.of] + arrived if term.of in carried else arrived
+        self.carried = {name: carried.get(name, np.zeros_like(self.start[name])) for name in cell.states}
 
     def parameter_gradients(self) -> dict[str, Array]:
         """The sums over time and batch, (S, …) each, and the gradients of the initial states."""
         gradients = {}
+        before = {
+            name: np.concatenate([self.start[name][:, None], self.nodes[name][:, :-1]], axis=1)
+            for name in self.cell.states
+        }
         for m in self.cell.maps:
-            grad_a = np.stack([grads[m.node] for grads in self.grads])
+            grad_a = self.node_gradients[m.node]
             if m.b:
                 gradients[m.b] = _bias_gradient(grad_a)  # (B6)
             for term in m.terms:
-                rows = np.stack([(step if term.now else self._before(t))[term.of] for t, step in enumerate(self.steps)])
+                rows = (self.nodes if term.now else before)[term.of]
                 by_element = term.diagonal
                 grad_W = _bias_gradient(grad_a * rows) if by_element else _weight_gradient(grad_a, rows)  # (B7)
                 gradients[term.weight] = grad_W
@@ -181,12 +183,18 @@ class _Walk:
     def _input_weight_gradient(self, grad_a: Array, n_in: int) -> Array:
         if not affine.is_tokens(self.x):
             return _weight_gradient(grad_a, self.x)
-        networks = range(grad_a.shape[1])
-        return np.stack([affine.weight_gradient(grad_a[:, s], self.x[:, s], n_in) for s in networks])
+        return np.stack([affine.weight_gradient(*one, n_in) for one in zip(grad_a, self.x, strict=True)])
 
     def _before(self, t: int) -> dict[str, Array]:
         """The states that step t starts from."""
         return {name: self.steps[t - 1][name] if t else self.start[name] for name in self.cell.states}
+
+    def _keep(self, tape: dict[str, Array], name: str, t: int, value: Array) -> None:
+        """Puts a step's value where all of its network's lie next to each other, (S, T, B, n_hidden)."""
+        if name not in tape:
+            S, B, n = value.shape
+            tape[name] = np.empty((S, self.x.shape[1], B, n), value.dtype)
+        tape[name][:, t] = value
 
     def _product(self, term: Term, rows: Array) -> Array:
         weight = self.params[term.weight]
@@ -201,15 +209,15 @@ def _turned(weight: Array) -> Array:
     return weight.swapaxes(-1, -2)
 
 
-def _by_network(rows: Array) -> Array:
-    """(S, T, B, n) of (T, S, B, n), each network's numbers next to each other."""
-    return np.ascontiguousarray(np.moveaxis(rows, 0, 1))
-
-
 def _end_to_end(rows: Array) -> Array:
-    """(S, T B, n) of (T, S, B, n)."""
-    by_network = _by_network(rows)
-    return by_network.reshape(len(by_network), -1, rows.shape[-1])
+    """(S, T B, n) of (S, T, B, n)."""
+    return rows.reshape(len(rows), -1, rows.shape[-1])
+
+
+def _rows(rows: Array, weight: Array) -> Array:
+    """W v for each row v of each network, one product a network: (S, T, B, m) of (S, T, B, n) and (S, m, n)."""
+    product = _end_to_end(rows) @ _turned(weight)
+    return product.reshape(*rows.shape[:-1], product.shape[-1])
 
 
 def _weight_gradient(grad_a: Array, rows: Array) -> Array:
@@ -225,10 +233,13 @@ def _bias_gradient(grad_a: Array) -> Array:
 
 
 def _check(cell: Cell, params: Parameters, x: Array, y: Array, initial: Parameters | None, loss: str) -> None:
-    S = len(y)
-    for name, array in {**params, "x": x, **(initial or {})}.items():
+    S, stacked = len(y), {**params, **(initial or {})}
+    for name, array in {**stacked, "x": x}.items():
         if array.ndim == 0 or len(array) != S:
             raise ValueError(f"{name} has the shape {array.shape}, but y is of {S} networks; expected ({S}, …).")
-    for s in range(S):
-        of_one = None if initial is None else {name: rows[s] for name, rows in initial.items()}
-        check_problem(cell, {name: array[s] for name, array in params.items()}, x[s], y[s], of_one, None, loss)
+    every_x, every_y = (rows.reshape(-1, *rows.shape[2:]) if rows.ndim > 2 else rows[0] for rows in (x, y))
+    finite = [np.isfinite(array.reshape(S, -1)).all(axis=1) for array in stacked.values()]
+    strange = int(np.argmin(np.all(finite, axis=0)))  # the first network with a number that is none, or else the first
+    of_one = None if initial is None else {name: rows[strange] for name, rows in initial.items()}
+    # The shapes of one network are those of all; x and y of all of them are checked as if they were its own.
+    check_problem(cell, {name: rows[strange] for name, rows in params.items()}, every_x, every_y, of_one, None, loss)
