@@ -74,6 +74,8 @@ WRONG = {
     "a count for seeds": ({"seeds": 5}, "The study's seeds are 5; expected a list"),
     "no seeds": ({"seeds": ()}, "has no seeds"),
     "a path for a name": ({"name": "../x"}, "The study's name is '../x'"),
+    "none together": ({"together": 0}, "The study takes 0 trials together"),
+    "a name for names": ({"alike": "units"}, "settings that have to be alike are 'units'; expected a list"),
     "no function": ({"function": 3}, "The study's function is 3"),
 }
 

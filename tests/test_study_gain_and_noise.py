@@ -14,7 +14,7 @@ def test_a_trial_is_the_librarys_measurement_and_near_the_theory():
     study, _ = load(str(FILE))
     trials = study.trials()
     assert (study.name, len(trials)) == ("gain_and_noise", 11 * 6 * 4)
-    found = compute(study.function, next(t for t in trials if t.configuration["gain"] == 1.4))
+    (found,) = compute(study.function, [next(t for t in trials if t.configuration["gain"] == 1.4)])
     assert found.error == ""
     norms = diagnostics.norms_by_lag(
         100, networks=4, gain=1.4, input_std=0.05, steps=60,

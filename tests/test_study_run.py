@@ -8,8 +8,9 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPool
 import numpy as np
 import pytest
 
+from manual_rnn import cells, initialise
 from manual_rnn.errors import InputError, RunError, UsageError
-from manual_rnn.studies import Study, grid, run, survey
+from manual_rnn.studies import Study, batched, grid, run, survey
 from manual_rnn.studies.executors import processes
 from manual_rnn.studies.run_log import seconds_by_key
 from manual_rnn.studies.store import Store
@@ -260,3 +261,67 @@ def test_a_survey_of_an_empty_folder_and_its_pace(tmp_path):
     found = survey(study(1, 2, 3), Store(tmp_path), "00000001")
     assert found.remaining() == 20  # two, at ten seconds each
     assert found.last_result() > 1e6
+
+
+def gradients(configurations, seeds):
+    """Several networks at once, of one width; the one of gain 13 cannot be had."""
+    units = {configuration["units"] for configuration in configurations}
+    assert len(units) == 1, "the study says that they are alike"
+    sizes = {"n_in": 3, "n_hidden": units.pop(), "n_out": 2}
+    given = zip(configurations, seeds, strict=True)
+    each = [initialise(RNN, **sizes, gain=unlucky(c["gain"]), seed=seed) for c, seed in given]
+    draws = [np.random.default_rng(seed) for seed in seeds]
+    x = np.stack([rng.standard_normal((6, 2, 3)) for rng in draws])
+    y = np.stack([rng.integers(0, 2, (6, 2)) for rng in draws])
+    found = batched.loss_and_gradients(RNN, {name: np.stack([one[name] for one in each]) for name in each[0]}, x, y)
+    GROUPS.append(len(seeds))
+    norms = np.sqrt((found.gradients["W"] ** 2).sum(axis=(1, 2)))
+    return [{"loss": loss, "norm": norm} for loss, norm in zip(found.loss, norms, strict=True)]
+
+
+def unlucky(gain):
+    if gain == 13:
+        raise ValueError("planted")
+    return gain
+
+
+RNN, GROUPS = cells.get("rnn"), []
+
+
+def many(together, gains=range(1, 8)):
+    configurations = grid(units=(4, 9), gain=gains)
+    return Study(
+        name="many", function=gradients, configurations=configurations, seeds=(0, 1), together=together, alike=["units"]
+    )
+
+
+def test_trials_that_are_taken_together_give_the_bytes_of_one_by_one(tmp_path):
+    GROUPS.clear()
+    ran(many(1_000), tmp_path / "all")
+    assert GROUPS == [14, 14]
+    ran(many(5), tmp_path / "five")
+    assert sorted(GROUPS[2:]) == [4, 4, 5, 5, 5, 5]
+    ran(many(3, gains=(1, 2)), tmp_path / "some")
+    ran(many(3), tmp_path / "some")
+    with processes(2) as engine:
+        ran(many(2), tmp_path / "two", executor=engine.executor)
+    assert len(results(tmp_path / "all")) == 28
+    for folder in ("five", "some", "two"):
+        assert results(tmp_path / folder) == results(tmp_path / "all")
+
+
+def test_of_trials_taken_together_only_those_fail_that_fail_alone(tmp_path):
+    found = ran(many(50, gains=(1, 13, 2)), tmp_path)
+    assert (found.computed, found.failed) == (8, 4)
+    assert {trial.configuration["gain"] for trial in found.survey.failed} == {13}
+    assert "planted" in Store(tmp_path).read_failure(next(iter(found.survey.failed.values())))["error"]
+    ran(many(50, gains=(1, 2)), tmp_path / "without")
+    assert results(tmp_path / "without") == results(tmp_path)
+
+
+def test_a_result_for_each_trial_is_asked_for(tmp_path):
+    both = Study(name="s", function=lambda c, s: [], configurations=[{"a": 1}, {"a": 2}], together=2)
+    found = ran(both, tmp_path)
+    assert found.failed == 2
+    told = Store(tmp_path).read_failure(next(iter(found.survey.failed.values())))["error"]
+    assert "returned 0 results for 1 trials" in told

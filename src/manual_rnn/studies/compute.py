@@ -8,8 +8,9 @@ import platform
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import threadpoolctl
@@ -69,18 +70,38 @@ class Outcome:
     """The machine and the process."""
 
 
-def compute(function: Function, trial: Trial) -> Outcome:
+def compute(function: Function, trials: Sequence[Trial], *, together: bool = False) -> list[Outcome]:
     """Calls the function; what it raises, and values that are none, are an outcome too.
 
-    Matrix products use one thread while it runs (:class:`OneThread`).
+    Matrix products use one thread while it runs (:class:`OneThread`). Trials that are taken together are called one by
+    one where the call of all raises: so only those fail that do so by themselves.
     """
+    if not together:
+        return [_outcomes(partial(_alone, function, trial), 1)[0] for trial in trials]
+    found = _outcomes(lambda: function([t.configuration for t in trials], [t.seed for t in trials]), len(trials))
+    if len(trials) > 1 and any(outcome.values is None for outcome in found):
+        return [compute(function, [trial], together=True)[0] for trial in trials]
+    return found
+
+
+def _alone(function: Function, trial: Trial) -> list[Any]:
+    return [function(trial.configuration, trial.seed)]
+
+
+def _outcomes(call: Callable[[], Any], count: int) -> list[Outcome]:
+    """What one call says of so many trials."""
     begun = time.perf_counter()
-    values, error, told = None, "", ""
+    found: list[Any] = [None] * count
+    error = told = ""
     try:
         # What a user's function prints is no result of ours.
         with contextlib.redirect_stdout(sys.stderr), ONE_THREAD:
-            values = values_of(function(trial.configuration, trial.seed))
+            given = list(call())
+        if len(given) != count:
+            raise ValueError(f"The function returned {len(given)} results for {count} trials; expected one for each.")
+        found = [values_of(one) for one in given]
     except (Exception, SystemExit) as raised:
         error, told = said_by(raised), own_traceback(raised)
     where = f"{platform.node()}:{os.getpid()}"
-    return Outcome(values, error, told, time.perf_counter() - begun, where)
+    seconds = (time.perf_counter() - begun) / count
+    return [Outcome(values, error, told, seconds, where) for values in found]

@@ -22,12 +22,13 @@ from manual_rnn.studies.executors import InProcess
 from manual_rnn.studies.record import Corrupt, Record
 from manual_rnn.studies.run_log import RunLog
 from manual_rnn.studies.store import Store
-from manual_rnn.studies.study import Study
+from manual_rnn.studies.study import Study, groups
 from manual_rnn.studies.survey import Survey, survey
 from manual_rnn.studies.trial import Trial
 from manual_rnn.studies.version import version_of
 
-Done = SimpleQueue[tuple[Trial, "Future[Outcome]"]]
+Task = tuple[list[Trial], "Future[list[Outcome]]"]
+Done = SimpleQueue[Task]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +109,7 @@ class _Driver:
     """One run: hands out, takes in, writes down."""
 
     def __init__(self, study: Study, store: Store, code: str, executor: Executor) -> None:
-        self._function, self._store, self._code, self._executor = study.function, store, code, executor
+        self._study, self._store, self._code, self._executor = study, store, code, executor
         origin = provenance()
         self._commit = origin["commit"]
         about = {"study": study.name, "code": code, "executor": type(executor).__name__}
@@ -120,13 +121,14 @@ class _Driver:
         flying = 0
         try:
             # In random order: the remaining time is told from a fair sample, and two runs at once seldom meet.
-            for i in np.random.default_rng().permutation(len(wanted)):
-                trial = wanted[i]
-                if self._store.has(trial.key, self._code):  # another run has finished it since this one began
-                    self.finished += 1
+            order = (wanted[i] for i in np.random.default_rng().permutation(len(wanted)))
+            for group in groups(order, self._study.together, self._study.alike):
+                trials = [trial for trial in group if not self._store.has(trial.key, self._code)]
+                self.finished += len(group) - len(trials)  # another run has finished these since this one began
+                if not trials:
                     continue
-                future = self._executor.submit(compute, self._function, trial)
-                future.add_done_callback(lambda future, trial=trial: done.put((trial, future)))  # type: ignore[misc]
+                future = self._executor.submit(compute, self._study.function, trials, together=self._study.together > 1)
+                future.add_done_callback(lambda future, trials=trials: done.put((trials, future)))  # type: ignore[misc]
                 flying += 1
                 while flying and (ready := _next(done, wait=flying >= ahead)):
                     flying -= 1
@@ -142,8 +144,11 @@ class _Driver:
                     self._take(*ready)
             raise _broken(error, self.finished) from None
 
-    def _take(self, trial: Trial, future: Future[Outcome]) -> None:
-        outcome = _outcome(future)
+    def _take(self, trials: list[Trial], future: Future[list[Outcome]]) -> None:
+        for trial, outcome in zip(trials, _outcomes(future, len(trials)), strict=True):
+            self._put_down(trial, outcome)
+
+    def _put_down(self, trial: Trial, outcome: Outcome) -> None:
         key = trial.key
         if outcome.values is None:
             self.failed += 1
@@ -158,15 +163,15 @@ class _Driver:
         self._log.add({"key": key, "seconds": round(outcome.seconds, 6), "where": outcome.where})
 
 
-def _next(done: Done, *, wait: bool) -> tuple[Trial, Future[Outcome]] | None:
+def _next(done: Done, *, wait: bool) -> Task | None:
     try:
         return done.get(block=wait)
     except Empty:
         return None
 
 
-def _outcome(future: Future[Outcome]) -> Outcome:
-    """What the executor says of a trial: its outcome, or that it has given it up, which is the trial's failure."""
+def _outcomes(future: Future[list[Outcome]], count: int) -> list[Outcome]:
+    """What the executor says of trials: their outcomes, or that it has given them up, which is their failure."""
     try:
         return future.result()
     except BrokenExecutor:
@@ -174,7 +179,7 @@ def _outcome(future: Future[Outcome]) -> Outcome:
     except CancelledError:
         raise BrokenExecutor("the executor has cancelled what it was handed") from None
     except Exception as error:
-        return Outcome(None, said_by(error))
+        return [Outcome(None, said_by(error))] * count
 
 
 def _broken(error: BrokenExecutor, finished: int) -> RunError:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from manual_rnn.studies.plain import canonical, configuration_of
 from manual_rnn.studies.trial import Trial
 
-Function = Callable[[dict[str, Any], int], Mapping[str, Any]]
-"""From (configuration, seed) to named numbers, or lists of numbers.
+Function = Callable[[Any, Any], Any]
+"""From (configuration, seed) to named numbers, or lists of numbers: a mapping.
 
 It draws from ``numpy.random.default_rng(seed)``, and from nothing else, so that a trial is the same wherever it runs.
+Where a study takes several trials together, from lists of both to a list of such mappings.
 """
 
 
@@ -25,7 +26,7 @@ class Study:
     can load it; whatever it uses of its file counts as its code (:mod:`manual_rnn.studies.version`).
 
     Raises ValueError, one sentence, for a name that is no file name, no configurations, one that is not JSON, one that
-    is there twice, and seeds that are not whole numbers from zero on, each there once.
+    is there twice, seeds that are not whole numbers from zero on, each there once, and ``together`` below one.
     """
 
     name: str
@@ -34,6 +35,11 @@ class Study:
     configurations: Iterable[Mapping[str, Any]]
     seeds: Iterable[int] = (0,)
     """Numbers of the draws of each configuration, not what the function is given: that is :attr:`Trial.seed`."""
+    together: int = 1
+    """How many trials the function is given at once, at most; above one, it is given lists. Which trials they are
+    hangs on what is missing, so no number may hang on it: :mod:`manual_rnn.studies.batched` keeps to that."""
+    alike: tuple[str, ...] = ()
+    """The settings in which trials that are taken together have to agree: what makes the shapes."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not re.fullmatch(r"\w[\w.-]*", self.name):
@@ -53,6 +59,9 @@ class Study:
             if len(set(told)) < len(told):
                 twice = next(one for i, one in enumerate(told) if one in told[:i])
                 raise ValueError(f"The {what} {twice} is in the study {self.name!r} twice; each is run once.")
+        if not _is_whole(self.together) or self.together < 1:
+            raise ValueError(f"The study takes {self.together!r} trials together; expected a whole number from one on.")
+        object.__setattr__(self, "alike", _many(self.alike, "settings that have to be alike"))
         object.__setattr__(self, "configurations", configurations)
         object.__setattr__(self, "seeds", numbers)
 
@@ -60,6 +69,19 @@ class Study:
         """Every configuration with every seed, the seeds of one configuration together."""
         texts = [canonical(configuration) for configuration in self.configurations]
         return tuple(Trial(text, number) for text in texts for number in self.seeds)
+
+
+def groups(trials: Iterable[Trial], together: int, alike: Sequence[str]) -> Iterator[list[Trial]]:
+    """The trials in groups of so many, each of trials that agree in the settings; the last ones are smaller."""
+    begun: dict[str, list[Trial]] = {}
+    for trial in trials:
+        configuration = trial.configuration if alike else {}
+        group = begun.setdefault(canonical({name: configuration.get(name) for name in alike}), [])
+        group.append(trial)
+        if len(group) == together:
+            yield list(group)
+            group.clear()
+    yield from (group for group in begun.values() if group)
 
 
 def _many(given: Any, what: str) -> tuple[Any, ...]:

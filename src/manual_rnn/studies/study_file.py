@@ -10,7 +10,6 @@ import contextlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -34,7 +33,7 @@ class SentFunction:
     name: str
     """Of the study in the file."""
 
-    def __call__(self, configuration: dict[str, Any], seed: int) -> Mapping[str, Any]:
+    def __call__(self, configuration: Any, seed: Any) -> Any:
         study: Study = getattr(_module(self.path, self.source), self.name)
         return study.function(configuration, seed)
 
