@@ -4,6 +4,7 @@ Two trials of WAITS (study_files.py) are in flight, and six finished, when the k
 """
 
 import importlib.util
+import json
 import os
 import shutil
 import signal
@@ -90,6 +91,35 @@ def test_dask_replaces_a_killed_worker(place, undisturbed):
     assert driver.returncode == 0, errors
     assert "12 of 12 trials done" in out
     assert results(place / "out") == undisturbed
+
+
+POISON = """
+import os, signal
+from manual_rnn.studies import Study, grid
+
+
+def poison(configuration, seed):
+    if configuration["i"] == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {"x": 1}
+
+
+STUDY = Study(name="poison", function=poison, configurations=grid(i=range(6)))
+"""
+
+
+@needs_dask
+def test_dask_gives_up_a_trial_that_kills_its_workers_and_goes_on_with_the_others(tmp_path, monkeypatch):
+    monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "0")  # three by default, which takes longer
+    (tmp_path / "poison.py").write_text(POISON)
+    done = process("run", "poison.py", "--dask", "local", "--workers", 2, cwd=tmp_path)
+    assert done.returncode == 4
+    assert "missing" not in done.stdout
+    found = json.loads(process("status", "poison.py", "--json", cwd=tmp_path).stdout)
+    # Without a second try, a trial that waits for the same worker is blamed as well.
+    assert {"i": 3} in [failure["configuration"] for failure in found["failures"]]
+    assert all("KilledWorker" in failure["error"] for failure in found["failures"])
+    assert found["done"] > 0
 
 
 def test_ctrl_c_ends_with_130_and_the_workers_with_it(place, undisturbed):

@@ -205,6 +205,29 @@ def test_an_executor_that_gives_up_is_told_and_nothing_is_lost(tmp_path):
     assert ran(study(1, 2, 3), tmp_path).computed == 4
 
 
+class KilledWorker(Exception):
+    """As Dask's."""
+
+
+class Raises(Executor):
+    """Never comes to run a trial."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def submit(self, fn, /, *args, **kwargs):
+        future = Future()
+        future.set_exception(self.error)
+        return future
+
+
+def test_what_keeps_the_executor_from_running_is_no_trials_failure(tmp_path):
+    with pytest.raises(RunError, match="cannot run the study's trials: ModuleNotFoundError: No module named 'mine'"):
+        ran(study(1), tmp_path, executor=Raises(ModuleNotFoundError("No module named 'mine'")))
+    assert len(survey(study(1), Store(tmp_path), "00000001").missing) == 2
+    assert ran(study(1), tmp_path, executor=Raises(KilledWorker("four"))).failed == 2
+
+
 def test_a_disk_that_is_full_for_a_while_costs_one_result(tmp_path, monkeypatch):
     from manual_rnn.studies import store
 

@@ -27,6 +27,8 @@ from manual_rnn.studies.survey import Survey, survey
 from manual_rnn.studies.trial import Trial
 from manual_rnn.studies.version import version_of
 
+KILLED = "KilledWorker"
+"""What Dask raises of a trial that has killed one worker after the other; its class is not there without Dask."""
 Task = tuple[list[Trial], "Future[list[Outcome]]"]
 Done = SimpleQueue[Task]
 
@@ -171,7 +173,11 @@ def _next(done: Done, *, wait: bool) -> Task | None:
 
 
 def _outcomes(future: Future[list[Outcome]], count: int) -> list[Outcome]:
-    """What the executor says of trials: their outcomes, or that it has given them up, which is their failure."""
+    """What the executor says of trials: their outcomes, or that it has given them up, which is their failure.
+
+    Raises BrokenExecutor where the executor takes no more trials, and RunError where it cannot run any: its workers lack
+    a module that the study's file imports, say. That is no trial's failure, and none is kept as one.
+    """
     try:
         return future.result()
     except BrokenExecutor:
@@ -179,7 +185,9 @@ def _outcomes(future: Future[list[Outcome]], count: int) -> list[Outcome]:
     except CancelledError:
         raise BrokenExecutor("the executor has cancelled what it was handed") from None
     except Exception as error:
-        return [Outcome(None, said_by(error))] * count
+        if type(error).__name__ == KILLED:
+            return [Outcome(None, said_by(error))] * count
+        raise RunError(f"The executor cannot run the study's trials: {said_by(error)}") from error
 
 
 def _broken(error: BrokenExecutor, finished: int) -> RunError:

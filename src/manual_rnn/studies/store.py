@@ -8,7 +8,8 @@
 
 KEY is of the configuration and the seed, CODE of the study's function: results of older code stay beside the new.
 No file is ever changed, only put in its place by a rename; so two runs on one folder need not know of each other, and
-whatever kills one leaves what is finished. After a loss of power a file may be empty; its checksum tells.
+whatever kills one leaves what is finished, and at most one hidden file that nobody reads. After a loss of power a file
+may be empty; its checksum tells.
 
 Looked at before this was written: signac 2.4, whose layout (a hash of the sorted JSON) this has. Its job is a folder
 with two files, 0.3 ms; it holds no checksum (a changed digit in a job's document is read as it is, a cut one ends in a
