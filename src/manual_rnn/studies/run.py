@@ -175,8 +175,8 @@ def _next(done: Done, *, wait: bool) -> Task | None:
 def _outcomes(future: Future[list[Outcome]], count: int) -> list[Outcome]:
     """What the executor says of trials: their outcomes, or that it has given them up, which is their failure.
 
-    Raises BrokenExecutor where the executor takes no more trials, and RunError where it cannot run any: its workers lack
-    a module that the study's file imports, say. That is no trial's failure, and none is kept as one.
+    Raises BrokenExecutor where the executor takes no more trials, and RunError where it cannot run any: its workers
+    lack a module that the study's file imports, say. That is no trial's failure, and none is kept as one.
     """
     try:
         return future.result()
