@@ -2,11 +2,13 @@
 
 import json
 import multiprocessing
+import sys
 import threading
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 from manual_rnn import cells, initialise
 from manual_rnn.errors import InputError, RunError, UsageError
@@ -165,6 +167,31 @@ def test_two_runs_at_once_do_not_spoil_each_other(tmp_path):
     alone = ran(study(*range(40), seeds=(0,), function=lambda c, s: {"x": s}), tmp_path / "alone")
     assert results(tmp_path) == results(tmp_path / "alone")
     assert found["a"].computed + found["b"].computed >= alone.computed == 40
+
+
+def test_trials_that_overlap_in_threads_leave_stdout_and_the_threads_of_products_as_they_were(tmp_path):
+    """The first that begins is the first to end, while the other runs on."""
+    begun, ended, before = threading.Event(), threading.Event(), threadpool_info()
+    inside, stdout, first = [], sys.stdout, threading.Lock()
+
+    def overlaps(configuration, seed):
+        if first.acquire(blocking=False):
+            assert begun.wait(60)
+        else:
+            begun.set()
+            assert ended.wait(60)
+        inside.append((sys.stdout is sys.stderr, [pool["num_threads"] for pool in threadpool_info()]))
+        return {"x": 1}
+
+    def tell(done, trials):
+        ended.set()
+
+    with ThreadPoolExecutor(2) as threads:
+        ran(study(0, 1, seeds=(0,), function=overlaps), tmp_path, executor=threads, progress=tell)
+    assert [told for told, _ in inside] == [True, True]
+    assert all(set(counts) <= {1} for _, counts in inside)
+    assert sys.stdout is stdout
+    assert threadpool_info() == before
 
 
 def test_another_study_has_a_folder_of_its_own(tmp_path):

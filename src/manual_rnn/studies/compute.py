@@ -22,12 +22,13 @@ from manual_rnn.studies.trial import Trial
 from manual_rnn.tracebacks import own_traceback
 
 
-class OneThread:
-    """One thread for matrix products while any trial of this process runs.
+class Surroundings:
+    """What a trial finds around it: one thread for matrix products, and stderr for what it prints.
 
     The sums of several threads are added in another order, and the last bit of a result would hang on the number of
-    cores. The number is the whole process's, and not to be changed while another thread multiplies: so the first trial
-    that enters sets the limit, and the last that leaves lifts it.
+    cores. What a user's function prints is no result of ours. Both belong to the whole process, and the number of
+    threads is not to be changed while another thread multiplies: so the first trial that enters sets them, and the
+    last that leaves sets them back.
 
     What it does not see: a library with a BLAS of its own that the first call loads. Import it at the top of the
     study's file.
@@ -36,25 +37,25 @@ class OneThread:
     def __init__(self) -> None:
         self._lock, self._inside, self._modules = threading.Lock(), 0, 0
         self._pools: Any = None
-        self._limit: Any = None
+        self._set = contextlib.ExitStack()
 
     def __enter__(self) -> None:
         with self._lock:
             if self._inside == 0:
                 if self._modules != len(sys.modules):  # something was loaded since; to look takes a third of a ms
                     self._pools, self._modules = threadpoolctl.ThreadpoolController(), len(sys.modules)
-                self._limit = self._pools.limit(limits=1)
-                self._limit.__enter__()
+                self._set.enter_context(self._pools.limit(limits=1))
+                self._set.enter_context(contextlib.redirect_stdout(sys.stderr))
             self._inside += 1
 
     def __exit__(self, *error: object) -> None:
         with self._lock:
             self._inside -= 1
             if self._inside == 0:
-                self._limit.__exit__(*error)
+                self._set.close()
 
 
-ONE_THREAD = OneThread()
+SURROUNDINGS = Surroundings()
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,8 @@ class Outcome:
 def compute(function: Function, trials: Sequence[Trial], *, together: bool = False) -> list[Outcome]:
     """Calls the function; what it raises, and values that are none, are an outcome too.
 
-    Matrix products use one thread while it runs (:class:`OneThread`). Trials that are taken together are called one by
-    one where the call of all raises: so only those fail that do so by themselves.
+    It is called in its :class:`Surroundings`. Trials that are taken together are called one by one where the call of
+    all raises: so only those fail that do so by themselves.
     """
     if not together:
         return [_outcomes(partial(_alone, function, trial), 1)[0] for trial in trials]
@@ -94,8 +95,7 @@ def _outcomes(call: Callable[[], Any], count: int) -> list[Outcome]:
     found: list[Any] = [None] * count
     error = told = ""
     try:
-        # What a user's function prints is no result of ours.
-        with contextlib.redirect_stdout(sys.stderr), ONE_THREAD:
+        with SURROUNDINGS:
             given = list(call())
         if len(given) != count:
             raise ValueError(f"The function returned {len(given)} results for {count} trials; expected one for each.")
