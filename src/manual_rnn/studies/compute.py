@@ -27,8 +27,8 @@ class Surroundings:
 
     The sums of several threads are added in another order, and the last bit of a result would hang on the number of
     cores. What a user's function prints is no result of ours. Both belong to the whole process, and the number of
-    threads is not to be changed while another thread multiplies: so the first trial that enters sets them, and the
-    last that leaves sets them back.
+    threads is not to be changed while another thread multiplies: so whoever enters first sets them, and the last that
+    leaves sets them back. OpenBLAS hears only the thread that has set it: a run is inside for as long as its trials.
 
     What it does not see: a library with a BLAS of its own that the first call loads. Import it at the top of the
     study's file.

@@ -17,7 +17,7 @@ import numpy as np
 
 from manual_rnn.errors import InputError, RunError, said_by
 from manual_rnn.provenance import provenance
-from manual_rnn.studies.compute import Outcome, compute
+from manual_rnn.studies.compute import SURROUNDINGS, Outcome, compute
 from manual_rnn.studies.executors import InProcess
 from manual_rnn.studies.record import Corrupt, Record
 from manual_rnn.studies.run_log import RunLog
@@ -57,7 +57,7 @@ def run(
     redo_changed: bool = False,
     progress: Callable[[int, int], None] = lambda done, trials: None,
 ) -> Ran:
-    """Does what is missing of a study, and exactly that.
+    """Does what is missing of a study, and exactly that. What this process prints meanwhile goes to stderr.
 
     Results of other code than the study's function now is are neither thrown away nor made anew unless that is asked
     for: they count, and :attr:`Survey.changed` names them. A trial that has failed with this very code would fail
@@ -91,7 +91,8 @@ def run(
     computed = failed = 0
     if wanted:
         driver = _Driver(study, store, code, engine)
-        driver.do(wanted, ahead, lambda: progress(found.trials - len(wanted) + driver.finished, found.trials))
+        with SURROUNDINGS:  # set here for threads, too: of several that come and go, only one may set it back
+            driver.do(wanted, ahead, lambda: progress(found.trials - len(wanted) + driver.finished, found.trials))
         computed, failed = driver.computed, driver.failed
     return Ran(computed=computed, failed=failed, set_aside=set_aside, survey=survey(study, store, code))
 
