@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+from uuid import uuid4
 
 
 def beside(path: Path) -> Path:
-    """The temporary file of this process beside a file's place."""
-    return path.with_name(f".{path.name[:100]}.{os.getpid()}.tmp")
+    """A temporary file beside a file's place that no other writer has: no thread, process or machine on the folder."""
+    return path.with_name(f".{path.name[:100]}.{uuid4().hex}.tmp")
 
 
 def write_whole(path: Path, content: bytes) -> None:
