@@ -1,7 +1,8 @@
 """Sequences of unequal lengths in one array, and several one after the other in a row of it.
 
-Both are boundaries between steps (:mod:`manual_rnn.anew`): what stands beyond a sequence's length is a sequence of its
-own that has no loss, so nothing of it reaches the gradient.
+Both are boundaries between steps (:mod:`manual_rnn.anew`). Each step beyond a sequence's length is a sequence of its
+own that has no loss, so nothing of it reaches the gradient, and no state grows there beyond all numbers: with a weight
+of zero, an infinite loss would not be zero.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def boundaries(lengths: Array | None, resets: Array | None, T: int, B: int, *, f
     if resets is not None:
         begins[:-1] = resets
     if lengths is not None:
-        begins[lengths, np.arange(B)] = True
+        begins |= np.arange(T + 1)[:, None] >= lengths
     if fresh:
         begins[[0, -1]] = True
     return begins
@@ -35,3 +36,13 @@ def boundaries(lengths: Array | None, resets: Array | None, T: int, B: int, *, f
 def within(lengths: Array | None, T: int, B: int) -> Array:
     """Which steps are of a sequence, (T, B) of bool, and not beyond its length."""
     return np.ones((T, B), bool) if lengths is None else np.arange(T)[:, None] < lengths
+
+
+def without_padding(rows: Array, lengths: Array | None) -> Array:
+    """Rows (T, B, n) with zeros beyond each length: what stands there might be too large to compute with.
+
+    Token ids (T, B) are as they are.
+    """
+    if lengths is None or rows.ndim == 2:
+        return rows
+    return np.where(within(lengths, *rows.shape[:2])[..., None], rows, rows.dtype.type(0))
