@@ -1,8 +1,8 @@
 """Sequences of unequal lengths in one array, and several one after the other in a row of it.
 
-Both are boundaries between steps (:mod:`manual_rnn.anew`). Each step beyond a sequence's length is a sequence of its
-own that has no loss, so nothing of it reaches the gradient, and no state grows there beyond all numbers: with a weight
-of zero, an infinite loss would not be zero.
+Both are boundaries between steps (:mod:`manual_rnn.anew`): what stands beyond a sequence's length is a sequence of its
+own that has no loss, so nothing of it reaches the gradient, as long as it is finite: a weight of zero does not make an
+infinite loss zero. So a pass that is told the lengths leaves no state to grow there, and no number to be too large.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def boundaries(lengths: Array | None, resets: Array | None, T: int, B: int, *, f
     if resets is not None:
         begins[:-1] = resets
     if lengths is not None:
-        begins |= np.arange(T + 1)[:, None] >= lengths
+        begins[lengths, np.arange(B)] = True
     if fresh:
         begins[[0, -1]] = True
     return begins
@@ -36,6 +36,14 @@ def boundaries(lengths: Array | None, resets: Array | None, T: int, B: int, *, f
 def within(lengths: Array | None, T: int, B: int) -> Array:
     """Which steps are of a sequence, (T, B) of bool, and not beyond its length."""
     return np.ones((T, B), bool) if lengths is None else np.arange(T)[:, None] < lengths
+
+
+def each_alone(begins: Array | None, lengths: Array | None) -> Array | None:
+    """The boundaries with one in front of each step beyond a length too: a state that grows from step to step cannot
+    come out of the format there."""
+    if begins is None or lengths is None:
+        return begins
+    return np.asarray(begins | (np.arange(len(begins))[:, None] >= lengths))
 
 
 def without_padding(rows: Array, lengths: Array | None) -> Array:
