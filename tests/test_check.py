@@ -118,6 +118,21 @@ def test_dense_inputs_of_a_wrong_shape(x):
     )
 
 
+@pytest.mark.parametrize("x", [X, TOKENS])
+def test_numbers_whose_bytes_are_the_other_way_round_are_the_same_numbers(x):
+    """As NumPy reads them from files that were written on another machine."""
+    def turned(array):
+        return array.astype(array.dtype.newbyteorder(">" if np.little_endian else "<"))
+
+    usual = loss_and_gradients(cells.get("rnn"), params(), x, Y)
+    other = {name: turned(array) for name, array in params().items()}
+    for given in ((other, x, Y), (params(), turned(x), turned(Y)), (other, turned(x), turned(Y))):
+        found = loss_and_gradients(cells.get("rnn"), *given)
+        assert found.loss == pytest.approx(usual.loss, rel=1e-12)
+        for name, gradient in usual.gradients.items():
+            np.testing.assert_allclose(found.gradients[name], gradient, rtol=1e-10, err_msg=name)
+
+
 @pytest.mark.parametrize("x", [TOKENS[0], X.astype(int), np.array(0)])
 def test_tokens_of_a_wrong_shape(x):
     sentence = refusal(x=x)

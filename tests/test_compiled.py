@@ -59,6 +59,17 @@ def test_it_gives_what_numpy_gives(cell, sizes, both_compiled):
     assert both_compiled == [True, True]
 
 
+def test_token_ids_may_be_of_any_whole_numbers(both_compiled):
+    """Also with their bytes the other way round, which numba does not know."""
+    cell = cells.get("rnn")
+    params, x, y, initial = problem(cell, SIZES["rows"])
+    truth = loss_and_gradients(cell, params, x, y, initial=initial)
+    for dtype in ("u1", ">i8", "<i8", "u8"):
+        ids = x.astype(dtype)
+        assert_near(loss_and_gradients(cell, params, ids, y, initial=initial, compiled=True), truth)
+    assert both_compiled == [True] * 8
+
+
 @pytest.mark.parametrize("cell", [cells.get("rnn"), *only_thorough(*map(cells.get, ("lstm", "gru_reset_before")))])
 @sizes
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -94,11 +94,20 @@ def test_other_optimisers_networks_and_formats():
     ({"every": 0}, "between two looks"),
     ({"sequences": 0}, "validation sequences"),
     ({"penalty": -1.0}, r"penalty is -1\.0 and clip inf; a penalty is at least 0"),
+    ({"updates": "a"}, "number of updates is a; it must be a whole number"),
+    ({"updates": np.inf}, "number of updates is inf; it must be a whole number"),
+    ({"batch": 0}, "number of sequences an update is 0"),
+    ({"lr": np.nan}, "learning rate lr is nan; it must be a finite number above zero"),
+    ({"clip": "1"}, "clip is '1'; expected a number"),
+    ({"penalty": None}, "penalty is None; expected a number"),
+    ({"params": {}}, "The cell 'rnn' has the parameters"),
+    ({"params": start(task=tasks.adding_sum(20))}, "params are for n_in = 2 and n_out = 1; .* has 6 and 4"),
+    ({"model": "rnn"}, "cell is of the type str"),
     ({"clip": 0.0}, r"penalty is 0\.0 and clip 0\.0; .* to clip to above 0"),
 ])  # fmt: skip
 def test_what_does_not_fit_gets_a_sentence(options, sentence):
     with pytest.raises(ValueError, match=sentence):
-        learn(ORDER, RNN, start(), **{"updates": 1, "seed": 0, **options})
+        learn(ORDER, **{"model": RNN, "params": start(), "updates": 1, "seed": 0, **options})
 
 
 def test_a_penalty_of_another_cell_is_refused():

@@ -196,6 +196,38 @@ def test_what_lies_beyond_a_length_does_not_matter_however_large():
         np.testing.assert_array_equal(other.gradients[name], gradient, err_msg=name)
 
 
+@pytest.mark.parametrize("loss", ["softmax", "squared", "bernoulli"])
+def test_nor_does_what_is_too_large_to_compute_with(loss):
+    """Weights of zero do not help: 0 · ∞ is no number. A linear network hands on what it sees, however large."""
+    cell, rng, lengths = cells.get("rnn_identity"), np.random.default_rng(4), np.array([7, 4, 1])
+    params = initialise(cell, **SIZES)
+    x = rng.standard_normal((T, B, SIZES["n_in"]))
+    y = rng.integers(0, 3, (T, B)) if loss == "softmax" else rng.random((T, B, 3))
+    usual = loss_and_gradients(cell, params, x, y, lengths=lengths, loss=loss, inputs=True)
+    beyond = np.arange(T)[:, None] >= lengths
+    x[beyond] = 1e308
+    if loss == "squared":
+        y[beyond] = -1e200
+    other = loss_and_gradients(cell, params, x, y, lengths=lengths, loss=loss, inputs=True)
+    assert other.loss == usual.loss
+    for name, gradient in usual.gradients.items():
+        np.testing.assert_array_equal(other.gradients[name], gradient, err_msg=name)
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_no_state_grows_beyond_a_length(bidirectional):
+    """A network that explodes within the padding, and not within a sequence, has the gradient of its sequences."""
+    network = stack(cells.get("rnn_identity"), bidirectional=bidirectional, learned_initial=True)
+    params = {name: 10 * rows for name, rows in initialise(network, **SIZES, seed=2).items()}
+    rng, lengths = np.random.default_rng(5), np.array([3, 2, 1])
+    x, y = rng.integers(0, 4, (1000, 3)), rng.integers(0, 3, (1000, 3))
+    long = loss_and_gradients(network, params, x, y, lengths=lengths)
+    short = loss_and_gradients(network, params, x[:3], y[:3], lengths=lengths)
+    assert long.loss == pytest.approx(short.loss, rel=1e-12)
+    for name, gradient in short.gradients.items():
+        np.testing.assert_allclose(long.gradients[name], gradient, rtol=1e-11, atol=0, err_msg=name)
+
+
 def test_initialise_draws_every_layer():
     network = stack(cells.get("lstm"), layers=2, bidirectional=True, learned_initial=True)
     params = initialise(network, **SIZES, forget_bias=1.0, recurrent="orthogonal")

@@ -104,6 +104,31 @@ def test_steps_behind_the_last_loss_are_left_out():
         np.testing.assert_allclose(ours, theirs, rtol=1e-13)
 
 
+def test_nothing_goes_back_from_a_step_that_begins_a_sequence():
+    cell, params = cells.get("rnn"), initialise(cells.get("rnn"), n_in=2, n_hidden=4, n_out=3, seed=0)
+    rng = np.random.default_rng(2)
+    x, y, resets = rng.standard_normal((7, 2, 2)), rng.integers(0, 3, (7, 2)), np.zeros((7, 2), bool)
+    resets[4] = True
+    together = vanishing_penalty(cell, params, loss_and_gradients(cell, params, x, y, resets=resets))
+    parts = [vanishing_penalty(cell, params, loss_and_gradients(cell, params, x[of], y[of]))
+             for of in (slice(4), slice(4, None))]  # fmt: skip
+    for ours, *theirs in zip(together, *parts, strict=True):
+        np.testing.assert_allclose(ours, sum(theirs), rtol=1e-12)
+
+
+def test_what_is_not_of_the_pass_is_named():
+    cell, params, result = passed("rnn")
+    other = initialise(cell, n_in=2, n_hidden=9, n_out=3)
+    for arguments, sentence in [
+        ((cell, other, result), r"params has a W \(9, 9\), and the result is of n_hidden = "),
+        ((cell, {}, result), r"The cell 'rnn' has the parameters .* missing: U, W, b, V, c"),
+        ((cell, params, None), r"result is of the type NoneType; expected the Result"),
+        (("rnn", params, result), r"cell is of the type str; expected a Cell"),
+    ]:
+        with pytest.raises(ValueError, match=sentence):
+            vanishing_penalty(*arguments)
+
+
 @pytest.mark.parametrize("name", ["lstm", "gru", "antisymmetric_rnn", "minimal_rnn", "rnn_orthogonal"])
 def test_another_cell_is_refused_by_name(name):
     cell, params = cells.get(name), initialise(cells.get(name), n_in=2, n_hidden=3, n_out=3, seed=0)

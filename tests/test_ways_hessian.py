@@ -159,6 +159,11 @@ def test_what_has_no_rule_is_refused():
     ({"Q": np.zeros(2)}, True, r"direction has Q; the variables that may move are .*h0, x\."),
     ({"x": np.zeros(2)}, False, r"direction has x; the variables that may move are .*h0 \(token ids do not\)\."),
     ({"W": np.zeros(2)}, True, r"direction\['W'\] has the shape \(2,\); expected that of the variable, \(4, 4\)\."),
+    ({"W": [0.0]}, True, r"direction\['W'\] is of the type list; expected a plain NumPy array\."),
+    ({"W": np.full((4, 4), np.nan)}, True, r"direction\['W'\] is not finite: 16 of 16 entries"),
+    ({"W": np.full((4, 4), "1")}, True, r"direction\['W'\] has the dtype <U1; expected numbers\."),
+    ({"W": np.full((4, 4), 1j)}, True, r"direction\['W'\] has the dtype complex128; expected real numbers"),
+    (3, True, r"direction is of the type int; expected a mapping: "),
 ])  # fmt: skip
 def test_a_direction_that_does_not_fit_is_named(along, dense, sentence):
     with pytest.raises(ValueError, match=sentence):

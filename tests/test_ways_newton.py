@@ -100,3 +100,14 @@ def test_in_chaos_a_tolerance_is_met_long_before_roundings_have_died_out():
 def test_impossible_options_are_named(options, sentence):
     with pytest.raises(ValueError, match=sentence):
         found("rnn", draw("rnn"), **options)
+
+
+@pytest.mark.parametrize(("changed", "sentence"), [
+    ({"x": [[0, 1]]}, "x is of the type list; expected a plain NumPy array"),
+    ({"x": np.array([0, 1])}, r"x holds integers, so it is token ids of shape \(T, B\); its shape is \(2,\)"),
+    ({"tolerance": "1e-3"}, "tolerance is '1e-3'; expected a number from 0"),
+])  # fmt: skip
+def test_inputs_that_do_not_fit_are_named(changed, sentence):
+    case = draw("rnn")
+    with pytest.raises(ValueError, match=sentence):
+        ways.newton_states(cells.get("rnn"), **{"params": case.params, "x": case.x, **changed})

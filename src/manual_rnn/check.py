@@ -49,7 +49,7 @@ def the_cell(model: Any, function: str) -> Any:
 def check_parameters(cell: Cell | Network, params: Mapping[str, Array]) -> tuple[int, int, int]:
     """(n_in, n_hidden, n_out) of a set of parameters. Raises ValueError where they do not fit."""
     check_model(cell)
-    _check_mapping("params", params, "the parameters by name")
+    check_mapping("params", params, "the parameters by name")
     wanted = list(parameter_shapes(cell, n_in=1, n_hidden=1, n_out=1))
     missing, unknown = [n for n in wanted if n not in params], [str(n) for n in params if n not in wanted]
     if missing or unknown:
@@ -58,7 +58,7 @@ def check_parameters(cell: Cell | Network, params: Mapping[str, Array]) -> tuple
             f"missing: {', '.join(missing) or 'none'}; unknown: {', '.join(unknown) or 'none'}."
         )
     for name in wanted:
-        _check_array(name, params[name])
+        check_array(name, params[name])
     U, V = of_input(Network.of(cell).cells[0]), "V"
     for name, array, meaning in ((U, params[U], "(n_hidden, n_in)"), (V, params[V], "(n_out, n_hidden)")):
         if array.ndim != 2 or 0 in array.shape:
@@ -96,7 +96,7 @@ def check_model(model: Any) -> None:
 
 def check_inputs(cell: Cell | Network, params: Mapping[str, Array], x: Array) -> None:
     """Raises ValueError where x or the ids in it do not fit the parameters."""
-    _check_array("x", x)
+    check_array("x", x)
     U = of_input(Network.of(cell).cells[0])
     n_in = params[U].shape[1]
     if affine.is_tokens(x):
@@ -112,7 +112,7 @@ def check_inputs(cell: Cell | Network, params: Mapping[str, Array], x: Array) ->
             "or integer token ids (T, B)."
         )
     else:
-        _check_numbers("x", x)
+        check_numbers("x", x)
     if x.shape[0] == 0 or x.shape[1] == 0:
         raise ValueError(f"x has the shape {x.shape}: at least one step and one sequence are needed.")
 
@@ -129,7 +129,7 @@ def check_ids(name: str, ids: Array, n: int, source: str) -> None:
 def check_targets(loss: str, y: Array, shape: tuple[int, int, int]) -> None:
     """Raises ValueError where y is not what a loss takes at (T, B, n_out), or where there is no such loss."""
     takes, (T, B, n_out) = losses.get(loss).targets, shape
-    _check_array("y", y)
+    check_array("y", y)
     given = f"y has the shape {y.shape} and dtype {y.dtype}; "
     if takes.ids:
         if y.shape != (T, B) or not affine.is_tokens(y):
@@ -175,10 +175,10 @@ def check_problem(
     T, B = x.shape[:2]
     check_targets(loss, y, (T, B, n_out))
     if weights is not None:
-        _check_array("weights", weights)
+        check_array("weights", weights)
         if weights.shape != (T, B):
             raise ValueError(f"weights has the shape {weights.shape}; expected (T, B) = {(T, B)}, as y has.")
-        _check_numbers("weights", weights)
+        check_numbers("weights", weights)
     if initial is not None:
         _check_initial(cell, initial, (B, n_hidden))
     states = {f"initial[{name!r}]": array for name, array in (initial or {}).items()}
@@ -188,7 +188,7 @@ def check_problem(
 
 def _check_format(params: Mapping[str, Array], others: Mapping[str, Array]) -> None:
     """One array of a wider format would make all of the pass wider, with no more digits than the parameters have."""
-    dtype = next(iter(params.values())).dtype
+    dtype = next(iter(params.values())).dtype.newbyteorder("=")  # bytes the other way round are no other format
     wider = {name: array for name, array in others.items() if np.result_type(dtype, array) != dtype}
     if wider:
         are = ", ".join(f"{name} is {array.dtype}" for name, array in wider.items())
@@ -216,7 +216,7 @@ def check_sequences(
     (T, B), n_hidden = shape, widths(network, params)[1]
     both = any(cell.reverse for cell in network.cells)
     if lengths is not None:
-        _check_array("lengths", lengths)
+        check_array("lengths", lengths)
         if lengths.shape != (B,) or not np.issubdtype(lengths.dtype, np.integer):
             raise ValueError(
                 f"lengths has the shape {lengths.shape} and dtype {lengths.dtype}; expected integers (B,) = {(B,)}."
@@ -230,7 +230,7 @@ def check_sequences(
                 "each sequence, from zeros or a learned state. Leave initial out."
             )
     if resets is not None:
-        _check_array("resets", resets)
+        check_array("resets", resets)
         if resets.shape != (T, B) or resets.dtype != bool:
             raise ValueError(
                 f"resets has the shape {resets.shape} and dtype {resets.dtype}; expected (T, B) = {(T, B)} of bool, "
@@ -250,7 +250,7 @@ def check_over(over: Any) -> None:
 def _check_masks(network: Network, masks: Any, rows: tuple[int, int, int]) -> None:
     T, B, n_hidden = rows
     widths = {f"{cell.prefix}x": n_hidden * len(below) for below, layer in pairwise(network.layers) for cell in layer}
-    _check_mapping("masks", masks, "by the name of a layer's input what it is multiplied with")
+    check_mapping("masks", masks, "by the name of a layer's input what it is multiplied with")
     if unknown := [str(name) for name in masks if name not in widths]:
         raise ValueError(
             f"masks has {', '.join(unknown)}; the inputs of the layers above the first are "
@@ -258,7 +258,7 @@ def _check_masks(network: Network, masks: Any, rows: tuple[int, int, int]) -> No
         )
     for name, mask in masks.items():
         what, shape = f"masks[{name!r}]", (T, B, widths[name])
-        _check_array(what, mask)
+        check_array(what, mask)
         if mask.shape != shape or not np.issubdtype(mask.dtype, np.floating):
             raise ValueError(f"{what} has the shape {mask.shape} and dtype {mask.dtype}; expected numbers {shape}.")
         _check_finite(what, mask)
@@ -266,31 +266,34 @@ def _check_masks(network: Network, masks: Any, rows: tuple[int, int, int]) -> No
 
 def _check_initial(cell: Cell | Network, initial: Mapping[str, Array], shape: tuple[int, int]) -> None:
     states = Network.of(cell).states
-    _check_mapping("initial", initial, f"each state (B, n_hidden) = {shape} by name, {', '.join(states)}")
+    check_mapping("initial", initial, f"each state (B, n_hidden) = {shape} by name, {', '.join(states)}")
     if unknown := [str(name) for name in initial if name not in states]:
         raise ValueError(f"initial has {', '.join(unknown)}; the states of {_called(cell)} are {', '.join(states)}.")
     for name in states:
         if name not in initial:
             raise ValueError(f"The initial state {name!r} is missing; expected (B, n_hidden) = {shape}.")
         what = f"initial[{name!r}]"
-        _check_array(what, initial[name])
+        check_array(what, initial[name])
         if initial[name].shape != shape:
             raise ValueError(f"{what} has the shape {initial[name].shape}; expected (B, n_hidden) = {shape}.")
-        _check_numbers(what, initial[name])
+        check_numbers(what, initial[name])
 
 
-def _check_mapping(name: str, given: Any, content: str) -> None:
+def check_mapping(name: str, given: Any, content: str) -> None:
+    """Raises ValueError where what is given is no mapping."""
     if not isinstance(given, Mapping):
         raise ValueError(f"{name} is {_kind(given)}; expected a mapping: {content}.")
 
 
-def _check_array(name: str, given: Any) -> None:
+def check_array(name: str, given: Any) -> None:
+    """Raises ValueError where what is given is no plain array."""
     # A matrix multiplies otherwise, and a mask would be forgotten on the way.
     if not isinstance(given, np.ndarray) or isinstance(given, (np.matrix, np.ma.MaskedArray)):
         raise ValueError(f"{name} is {_kind(given)}; expected a plain NumPy array.")
 
 
-def _check_numbers(name: str, array: Array) -> None:
+def check_numbers(name: str, array: Array) -> None:
+    """Raises ValueError where an array holds something else than finite numbers."""
     if not (np.issubdtype(array.dtype, np.number) or array.dtype == bool):
         raise ValueError(f"{name} has the dtype {array.dtype}; expected numbers.")
     _check_finite(name, array)

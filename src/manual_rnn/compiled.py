@@ -60,7 +60,8 @@ def sum_by_token(grad_a: Array, x: Array, n: int) -> Array:
     rows = grad_a.reshape(k, T * B, n_hidden)
     flat, (offset, *_, of_map, of_row, _) = _located(rows, _root(rows), rows=False)
     total = np.zeros((k, n, n_hidden), grad_a.dtype)
-    kernels.sum_by_token(flat, np.array([offset, of_map, of_row], np.uint64), x.ravel(), total)
+    tokens = x.ravel().astype(np.intp, copy=False)  # else it is compiled once for each dtype of ids
+    kernels.sum_by_token(flat, np.array([offset, of_map, of_row], np.uint64), tokens, total)
     return total.swapaxes(-1, -2)
 
 

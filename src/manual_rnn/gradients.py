@@ -17,7 +17,7 @@ from manual_rnn.cell import Array, Cell
 from manual_rnn.check import check_over, check_problem, check_sequences
 from manual_rnn.loss import weights_of_steps
 from manual_rnn.network import Network, zero_state
-from manual_rnn.sequences import boundaries
+from manual_rnn.sequences import boundaries, each_alone, without_padding
 from manual_rnn.tape import Tape
 
 Parameters = Mapping[str, Array]
@@ -142,6 +142,7 @@ def loss_and_gradients(
     check_sequences(network, lengths, resets, masks, params, (T, B), handed_in=initial is not None)
     check_over(over)
     weights = weights_of_steps(weights, reduction, T, B, dtype, lengths)
+    x, y = without_padding(x, lengths), without_padding(y, lengths)
     learned = network.learned_initial and initial is None
     before = (over.tape, over.node_gradients) if over else (None, None)
     tape, grads = (
@@ -150,7 +151,7 @@ def loss_and_gradients(
     state = forward_and_backward(
         network, params, x, y, weights, zero_state(network, params, B) if initial is None else initial,
         inputs=inputs, tape=tape, grads=grads, loss=loss,
-        begins=boundaries(lengths, resets, T, B, fresh=learned), masks=masks or {},
+        begins=each_alone(boundaries(lengths, resets, T, B, fresh=learned), lengths), masks=masks or {},
     )  # fmt: skip
     if lengths is not None:
         for c in (c for c in network.cells if not c.reverse):

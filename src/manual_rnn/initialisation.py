@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from numbers import Real
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -123,8 +125,12 @@ def initialise(
     """
     check_model(cell)
     for name, n in {"n_in": n_in, "n_hidden": n_hidden, "n_out": n_out}.items():
+        if isinstance(n, bool) or not isinstance(n, int | np.integer):
+            raise ValueError(f"{name} is {n!r}; it must be a whole number.")
         if n < 1:
             raise ValueError(f"{name} is {n}; it must be at least 1.")
+    if not np.issubdtype(_dtype(dtype), np.inexact):
+        raise ValueError(f"dtype is {dtype!r}; parameters are floating-point numbers, such as 'float32'.")
     wrong = refusal(
         cell, recurrent=recurrent, gain=gain, spectral_radius=spectral_radius, forget_bias=forget_bias, chrono=chrono
     )
@@ -159,6 +165,13 @@ def initialise(
     return {name: array.astype(dtype) for name, array in params.items()}
 
 
+def _dtype(given: npt.DTypeLike) -> np.dtype[Any]:
+    try:
+        return np.dtype(given)
+    except TypeError:
+        raise ValueError(f"dtype is {given!r}; expected one of NumPy's, such as 'float32'.") from None
+
+
 def refusal(
     cell: Cell | Network,
     *,
@@ -170,7 +183,11 @@ def refusal(
     say: Callable[[str], str] = str,
 ) -> str | None:
     """What speaks against these options for this cell, in a sentence; ``say`` gives an option's name."""
-    if recurrent is not None and recurrent not in RECURRENT:
+    numbers = {"gain": gain, "spectral_radius": spectral_radius, "forget_bias": forget_bias, "chrono": chrono}
+    for name, value in numbers.items():
+        if not isinstance(value, Real) and (value is not None or name == "gain"):
+            return f"{say(name)} is {value!r}; expected a number."
+    if recurrent is not None and recurrent not in list(RECURRENT):
         return f"{say('recurrent')} is {recurrent!r}; it is one of {', '.join(RECURRENT)}."
     for name, value in {"gain": gain, "spectral_radius": spectral_radius}.items():
         if value is not None and not (value > 0 and math.isfinite(value)):

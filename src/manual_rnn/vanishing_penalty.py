@@ -15,7 +15,8 @@ As there (equation 10), ∇a(t+1) and a(t) are taken for constants, so that only
     \qquad\text{(Ω1)}
 
 It is no gradient of Ω as a whole, which would go through a and ∇a too. A step whose ∇a(t+1) is zero, behind the last
-loss of a sequence, is left out, and so is one whose v(t) is zero: W cannot lengthen what φ' has taken away.
+loss of a sequence, is left out, and so is one whose v(t) is zero: W cannot lengthen what φ' has taken away. So is a
+step t+1 that begins a sequence: nothing goes back from it to a(t).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from manual_rnn.cell import Array, Cell, Nodes
-from manual_rnn.check import of_one_cell
+from manual_rnn.check import check_parameters, of_one_cell
 from manual_rnn.gradients import Result
 
 
@@ -33,15 +34,22 @@ from manual_rnn.gradients import Result
 def vanishing_penalty(cell: Cell, params: Mapping[str, Array], result: Result) -> tuple[float, Array]:
     """Ω and ∂⁺Ω/∂W (n_hidden, n_hidden), from the tapes of a pass with these parameters.
 
-    Raises ValueError for a cell that is not one of the vanilla networks, h = φ(W h + U x + b), and for a pass that did
-    not keep every node.
+    Raises ValueError for a cell that is not one of the vanilla networks, h = φ(W h + U x + b), for parameters of
+    another shape, and for a pass that did not keep every node.
     """
+    check_parameters(cell, params)
     grad_a, slope = _of_map(cell, result)
     W = params["W"]
+    if W.shape[1] != grad_a.shape[2]:
+        raise ValueError(
+            f"params has a W {W.shape}, and the result is of n_hidden = {grad_a.shape[2]}; hand in those of its pass."
+        )
     later, slope = grad_a[1:], slope[:-1]
     v = slope * (later @ W)
     of_v, of_later = _lengths(v), _lengths(later)
-    counted = (of_v > 0) & (of_later > 0)
+    tape = result.tape
+    gone_on_from = (tape.previous("h")[1:] == tape["h"][:-1]).all(axis=-1, keepdims=True)
+    counted = (of_v > 0) & (of_later > 0) & gone_on_from
     of_v, of_later = np.where(counted, of_v, 1), np.where(counted, of_later, 1)
     off = np.where(counted, of_v / of_later - 1, 0)
     B = grad_a.shape[1]
@@ -57,6 +65,8 @@ def _of_map(cell: Cell, result: Result) -> tuple[Array, Array]:
         raise ValueError(
             f"The penalty is of the vanilla networks, h = φ(W h + U x + b); {cell.name!r} is another cell."
         )
+    if not isinstance(result, Result):
+        raise ValueError(f"result is of the type {type(result).__name__}; expected the Result of loss_and_gradients.")
     tape, grads = result.tape, result.node_gradients
     if "a" not in tape or "a" not in grads:
         raise ValueError("The pass did not keep its nodes; hand in a result of loss_and_gradients(every_node=True).")

@@ -10,19 +10,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import cast
 
 import numpy as np
 
 from manual_rnn import layers, readout
 from manual_rnn.cell import Array, Cell
+from manual_rnn.check import check_parameters
 from manual_rnn.clipping import clip_by_norm
 from manual_rnn.gradients import Result, loss_and_gradients
 from manual_rnn.network import Network, start_states
 from manual_rnn.optimisers import SGD, Optimiser
 from manual_rnn.tape import Tape
 from manual_rnn.tasks.task import Task
-from manual_rnn.theory.arguments import whole
+from manual_rnn.theory.arguments import above_zero, whole
 from manual_rnn.vanishing_penalty import vanishing_penalty
 
 AT_ONCE = 500
@@ -78,9 +80,19 @@ def learn(
     Raises ValueError where an argument does not fit. A gradient that is not finite ends the learning, and no more: it
     is the outcome, ``failure``.
     """
+    n_in, _, n_out = check_parameters(model, params)
+    if (n_in, n_out) != (task.n_in, task.n_out):
+        raise ValueError(
+            f"params are for n_in = {n_in} and n_out = {n_out}; {task.name!r} has {task.n_in} and {task.n_out}."
+        )
     whole("number of updates", updates, 0)
+    whole("number of sequences an update", batch, 1)
     whole("number of updates between two looks", every, 1)
     whole("number of validation sequences", sequences, 1)
+    for name, value in {"lr": lr, "clip": clip, "penalty": penalty}.items():
+        if not isinstance(value, Real):
+            raise ValueError(f"{name} is {value!r}; expected a number.")
+    above_zero("learning rate lr", lr)
     if not penalty >= 0 or not clip > 0:
         raise ValueError(f"penalty is {penalty} and clip {clip}; a penalty is at least 0, a norm to clip to above 0.")
     optimiser = SGD() if optimiser is None else optimiser

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 
 
 def above_zero(what: str, value: float) -> None:
@@ -25,5 +26,5 @@ def finite(what: str, value: float) -> None:
 
 def whole(what: str, value: int, at_least: int) -> None:
     """Raises ValueError unless the value is a whole number, and no less than that."""
-    if value != int(value) or value < at_least:
+    if not isinstance(value, Real) or value % 1 != 0 or value < at_least:
         raise ValueError(f"The {what} is {value}; it must be a whole number, {at_least} or more.")

@@ -40,7 +40,7 @@ import numpy as np
 
 from manual_rnn import affine
 from manual_rnn.cell import Affine, Array, Cell, Nodes
-from manual_rnn.check import of_one_cell
+from manual_rnn.check import check_array, check_mapping, check_numbers, of_one_cell
 from manual_rnn.ways.given import Given
 from manual_rnn.ways.tangent import Dual, stack
 
@@ -82,7 +82,7 @@ def hessian_vector(
     :func:`manual_rnn.loss_and_gradients`. Where a cell has a kink (ReLU), the derivative of its slope is zero.
 
     Raises:
-        ValueError: the direction has a name that is no variable's, or another shape; an array does not fit.
+        ValueError: the direction has a name that is no variable's, another shape or no numbers; an array does not fit.
     """
     given = Given.of(cell, params, x, y, loss=loss, initial=initial, reduction=reduction, weights=weights)
     variables = {**params, **{f"{name}0": h for name, h in given.initial.items()}}
@@ -217,14 +217,19 @@ def _stacked(steps: list[Any]) -> dict[str, Any]:
 
 
 def _check(direction: Mapping[str, Array], variables: Mapping[str, Array]) -> None:
+    check_mapping("direction", direction, "an array for each variable that moves by the name of its gradient")
     if unknown := [str(name) for name in direction if name not in variables]:
         raise ValueError(
             f"direction has {', '.join(unknown)}; the variables that may move are {', '.join(variables)}"
             f"{'' if 'x' in variables else ' (token ids do not)'}."
         )
     for name, array in direction.items():
-        if np.shape(array) != variables[name].shape:
+        check_array(f"direction[{name!r}]", array)
+        if array.shape != variables[name].shape:
             raise ValueError(
-                f"direction[{name!r}] has the shape {np.shape(array)}; expected that of the variable, "
+                f"direction[{name!r}] has the shape {array.shape}; expected that of the variable, "
                 f"{variables[name].shape}."
             )
+        check_numbers(f"direction[{name!r}]", array)
+        if np.iscomplexobj(array) and not np.iscomplexobj(variables[name]):
+            raise ValueError(f"direction[{name!r}] has the dtype {array.dtype}; expected real numbers, as {name} has.")

@@ -22,12 +22,13 @@ Memory: T · B · (S n_hidden)² numbers for J. It is found for some rows at a t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Real
 
 import numpy as np
 
 from manual_rnn.bptt import unroll
 from manual_rnn.cell import Array, Cell
-from manual_rnn.check import of_one_cell
+from manual_rnn.check import check_run, of_one_cell
 from manual_rnn.tape import Tape
 from manual_rnn.ways.given import Given, check_count
 from manual_rnn.ways.real_time import jacobians
@@ -61,8 +62,9 @@ def newton_states(
             array does not fit.
     """
     check_count("iterations", iterations, "after how many it ends at the latest")
-    if tolerance is not None and not 0 <= tolerance < 1:
+    if tolerance is not None and not (isinstance(tolerance, Real) and 0 <= tolerance < 1):
         raise ValueError(f"tolerance is {tolerance!r}; expected a number from 0 to below 1, relative to the states.")
+    check_run(cell, params, x, initial)
     T, B = x.shape[:2]
     y = np.zeros((T, B), int)
     given = Given.of(cell, params, x, y, loss="softmax", initial=initial, reduction="sum", weights=None)
