@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from manual_rnn import cells, diagnostics, experiment
 from manual_rnn.experiment import Line
 from manual_rnn.figures import decades, headline
+from manual_rnn.theory.arguments import whole
 from reference import autodiff
 
 CELL = cells.get("rnn_identity")
@@ -72,6 +73,9 @@ def main(
     """
     if quick:
         units, lags, seeds = 30, 20, 3
+    whole("number of units", units, 2)
+    whole("number of lags", lags, 1)
+    whole("number of seeds", seeds, 2)
     size = {"n": units, "lags": lags, "seeds": seeds}
     gaussian, orthogonal = (spectra(kind, **size) for kind in (diagnostics.gaussian, diagnostics.orthogonal))
     lines = []
