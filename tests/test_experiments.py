@@ -1,5 +1,6 @@
 """Every experiment as a whole, small: it ends well, its figure is there, its table has a check."""
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -25,6 +26,19 @@ def test_a_small_run_of_it(script, tmp_path):
     record = json.loads((tmp_path / f"{name}.json").read_text(encoding="utf-8"))
     assert any(line["check"] for line in record["table"])
     assert all(line["agree"] for line in record["table"])
+
+
+
+def test_isometry_is_checked_at_the_size_that_is_plotted(tmp_path, capsys):
+    spec = importlib.util.spec_from_file_location("isometry", FOLDER / "isometry.py")
+    isometry = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(isometry)
+    checked, of_autodiff = [], isometry.by_autodiff
+    isometry.by_autodiff = lambda kind, n, lags: checked.append((n, lags)) or of_autodiff(kind, n, lags)
+    assert isometry.main(units=32, lags=22, seeds=2, out=tmp_path) == 0
+    assert checked == [(32, 22)] * 2
+    isometry.by_autodiff = lambda *_: float("nan")
+    assert isometry.main(units=2, lags=2, seeds=2, out=tmp_path / "undecided") == 1
 
 
 TOO_FEW = [
