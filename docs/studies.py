@@ -51,7 +51,7 @@ ALT = {
     ),
     "during_training": (
         "Six panels. Before the first update the gradient of the vanilla networks falls by two decades in fifty steps, "
-        "along a dashed line, that of the gated ones by seven; after the last all fall by six or more. The horizon of "
+        "along a dashed line, that of the gated ones by seven; after the last all fall by five or more. The horizon of "
         "the vanilla networks shrinks from 30 lags to some 10; gated units saturate; clipping by element turns the "
         "gradient in the first ten updates only."
     ),

@@ -96,6 +96,7 @@ def main(
     """
     if quick:
         units, lags, networks = 40, 15, 3
+    whole("number of units", units, 2)
     whole("number of networks", networks, 2)
     whole("number of lags", lags, 1)
     found, off, power = measure(units, gain, lags, networks, seed)

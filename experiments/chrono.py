@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from manual_rnn import cells, diagnostics, experiment, initialise, theory
 from manual_rnn.experiment import Line
 from manual_rnn.figures import decades, headline
+from manual_rnn.theory.arguments import whole
 from reference import autodiff
 
 LSTM = cells.get("lstm")
@@ -59,6 +60,8 @@ def main(
         out: The folder for the figure and the numbers.
     """
     units = 400 if quick else units
+    whole("number of units", units, 2)
+    whole("number of lags", lags, 1)
     starts = {
         "b = 0": ({"forget_bias": 0.0}, lambda k: theory.memory_of_one_bias(k, 0.0)),
         "b = 1": ({"forget_bias": 1.0}, lambda k: theory.memory_of_one_bias(k, 1.0)),

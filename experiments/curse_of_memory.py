@@ -16,6 +16,7 @@ from manual_rnn.bptt import go_back, unroll
 from manual_rnn.experiment import Line
 from manual_rnn.figures import headline
 from manual_rnn.tape import Tape
+from manual_rnn.theory.arguments import whole
 from reference import autodiff
 
 CELL = cells.get("rnn_identity")
@@ -67,6 +68,8 @@ def main(
         out: The folder for the figure and the numbers.
     """
     runs = 200 if quick else runs
+    whole("number of steps", steps, 1)
+    whole("number of runs", runs, 2)
     decays, found, lines = np.array([0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99]), [], []
     for k, decay in enumerate(decays):
         x = np.random.default_rng((seed, k)).standard_normal((steps, runs))

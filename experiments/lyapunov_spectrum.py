@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from manual_rnn import diagnostics, experiment, theory
 from manual_rnn.experiment import Line
 from manual_rnn.figures import headline
+from manual_rnn.theory.arguments import whole
 
 
 def draw(theme, sizes):
@@ -50,6 +51,7 @@ def main(
         out: The folder for the figure and the numbers.
     """
     matrices = 400 if quick else matrices
+    whole("number of matrices", matrices, 20)
     rng = np.random.default_rng(seed)
     sizes, lines = {}, []
     for n in (2, 8, 24):

@@ -101,6 +101,7 @@ def main(
     """
     if quick:
         units, steps, networks = 32, 120, 3
+    whole("number of units", units, 2)
     whole("number of networks", networks, 2)
     whole("number of steps", steps, 20)
     critical, lengths = theory.critical_gain(STD), (steps // 4, steps // 2, steps)

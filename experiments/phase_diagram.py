@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from manual_rnn import cells, diagnostics, experiment, theory
 from manual_rnn.experiment import Line
 from manual_rnn.figures import headline, spread
+from manual_rnn.theory.arguments import whole
 from reference import autodiff
 
 ROWS = {0.1: 4, 0.3: 2, 0.5: 1, 1.0: 1}
@@ -101,6 +102,10 @@ def main(
     """
     if quick:
         units, steps, networks, grid = 40, 60, 8, 5
+    whole("number of units", units, 4)
+    whole("number of steps", steps, 12)
+    whole("number of networks", networks, 2)
+    whole("number of points along an axis", grid, 2)
     gains, stds = np.linspace(0.8, 2.3, grid), np.linspace(0.05, 1.05, grid)
     points = [(std, gain) for std in stds for gain in gains]
     widths = [(std, n) for std, wider in ROWS.items() for n in (2 * wider * units, wider * units, wider * units // 2)]

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from manual_rnn import cells, diagnostics, experiment, initialise, theory, ways
 from manual_rnn.experiment import Line
 from manual_rnn.figures import headline
+from manual_rnn.theory.arguments import whole
 
 DECAYS = (0.8, 0.9, 0.95)
 LINEAR = cells.get("rnn_identity")
@@ -27,13 +28,13 @@ def of_one_unit(decay, kept, *, steps, runs, seed):
     for t in range(steps):
         h[t + 1] = decay * h[t] + x[t]
     terms = h[-1] * decay ** np.arange(steps)[:, None] * h[-2::-1]  # (T1): the part of each lag, nearest first
-    whole = terms.sum(axis=0)
+    total = terms.sum(axis=0)
     bias, error = [], []
     for k in kept:
         missing = terms[k:].sum(axis=0)
-        ratio = missing.mean() / whole.mean()
+        ratio = missing.mean() / total.mean()
         bias.append(ratio)
-        error.append(np.std(missing - ratio * whole, ddof=1) / np.sqrt(runs) / abs(whole.mean()))
+        error.append(np.std(missing - ratio * total, ddof=1) / np.sqrt(runs) / abs(total.mean()))
     return np.array(bias), np.array(error)
 
 
@@ -92,6 +93,8 @@ def main(
         out: The folder for the figure and the numbers.
     """
     runs = 5000 if quick else runs
+    whole("number of steps", steps, 30)
+    whole("number of runs", runs, 2)
     kept, found, lines = np.arange(1, 31), {}, []
     for decay in DECAYS:
         found[decay] = bias, error = of_one_unit(decay, kept, steps=steps, runs=runs, seed=seed)

@@ -84,3 +84,15 @@ def test_what_an_oracle_disagrees_with_is_a_sentence_and_code_one(capsys):
 
     assert run(main, "Does it?", []) == 1
     assert capsys.readouterr().err == "∇W: manual and autodiff DISAGREE. No figure is written.\n"
+
+
+def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+
+    def main() -> int:
+        return publish("name", [CHECKED], draw, tmp_path / "file", record={})
+
+    assert run(main, "Does it?", []) == 3
+    told = capsys.readouterr().err
+    assert told.startswith("A file cannot be read or written: ")
+    assert told.endswith("Figure and numbers go to --out.\n")

@@ -1,5 +1,6 @@
 """Every experiment as a whole, small: it ends well, its figure is there, its table has a check."""
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -25,3 +26,36 @@ def test_a_small_run_of_it(script, tmp_path):
     record = json.loads((tmp_path / f"{name}.json").read_text(encoding="utf-8"))
     assert any(line["check"] for line in record["table"])
     assert all(line["agree"] for line in record["table"])
+
+
+
+def test_isometry_is_checked_at_the_size_that_is_plotted(tmp_path, capsys):
+    spec = importlib.util.spec_from_file_location("isometry", FOLDER / "isometry.py")
+    isometry = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(isometry)
+    checked, of_autodiff = [], isometry.by_autodiff
+    isometry.by_autodiff = lambda kind, n, lags: checked.append((n, lags)) or of_autodiff(kind, n, lags)
+    assert isometry.main(units=32, lags=22, seeds=2, out=tmp_path) == 0
+    assert checked == [(32, 22)] * 2
+    isometry.by_autodiff = lambda *_: float("nan")
+    assert isometry.main(units=2, lags=2, seeds=2, out=tmp_path / "undecided") == 1
+
+
+TOO_FEW = [
+    ("isometry", "--units", 0), ("isometry", "--seeds", 1), ("bounds", "--units", 0), ("newton_cost", "--units", 0),
+    ("curse_of_memory", "--runs", 1), ("truncation_bias", "--runs", 0), ("truncation_bias", "--steps", 20),
+    ("chrono", "--units", 1), ("lyapunov_spectrum", "--matrices", 0), ("phase_diagram", "--networks", 0),
+    ("phase_diagram", "--grid", 1), ("the_wall", "--grid", 0), ("the_wall", "--updates", 0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "option", "value"), TOO_FEW)
+def test_too_few_is_a_sentence_and_no_figure(name, option, value, tmp_path):
+    """Of one run there is no standard error, and of none not even a mean: a figure of nan is none."""
+    command = [sys.executable, "-W", "error", FOLDER / f"{name}.py", option, str(value), "--out", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=120, check=False)
+    assert done.returncode == 3
+    assert done.stderr.startswith("This cannot be measured. The number of ")
+    assert f"is {value}; it must be a whole number, " in done.stderr
+    assert done.stdout == ""
+    assert not list(tmp_path.iterdir())

@@ -36,6 +36,7 @@ def of_one_cell(function: Function) -> Function:
 
 def the_cell(model: Any, function: str) -> Any:
     """The cell, of one or of a network of one layer that is no more than it. ValueError, naming the function, else."""
+    check_model(model)
     if not isinstance(model, Network):
         return model
     if len(model.cells) > 1 or model.learned_initial:

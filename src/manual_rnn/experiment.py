@@ -55,7 +55,7 @@ class Line:
 def run(main: Callable[..., int], doc: str | None, arguments: Sequence[str] | None = None) -> int:
     """Runs an experiment from the command line; its exit code.
 
-    What cannot be measured is one sentence and code 3; what an oracle disagrees with, one and code 1.
+    What cannot be measured or written is one sentence and code 3; what an oracle disagrees with, one and code 1.
     """
     import cyclopts
     from threadpoolctl import threadpool_limits
@@ -71,6 +71,9 @@ def run(main: Callable[..., int], doc: str | None, arguments: Sequence[str] | No
         except Disagreement as error:
             print(f"{error} No figure is written.", file=sys.stderr)
             return 1
+    except OSError as error:
+        print(f"A file cannot be read or written: {error}. Figure and numbers go to --out.", file=sys.stderr)
+        return 3
     except (ValueError, ModuleNotFoundError, CommandError) as error:
         print(f"This cannot be measured. {error}", file=sys.stderr)
         return error.exit_code if isinstance(error, CommandError) else 3

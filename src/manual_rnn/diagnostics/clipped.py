@@ -36,9 +36,13 @@ def clipping_statistics(
     Raises ValueError for a limit that is not above zero, no gradients at all, or as many others or of other names in
     ``against``; FloatingPointError for a gradient that is not finite.
     """
+    if isinstance(gradients, Mapping):
+        raise ValueError("gradients are one mapping; expected a list of them, one an update.")
     gradients, limits = list(gradients), list(limits)
     if wrong := [limit for limit in limits if not limit > 0]:
         raise ValueError(f"limits has {wrong[0]}; a limit is more than 0.")
+    if any(not each for each in gradients):
+        raise ValueError("One of the updates has no gradients; each is a mapping of arrays by name, and not empty.")
     rows = [_of_update(each, limits) for each in gradients]
     if not rows or not limits:
         raise ValueError("There is nothing to clip: give at least one gradient and one limit.")

@@ -92,6 +92,21 @@ class CrossCheck:
         return f"manual and autodiff {verdict}: worst relative error {self.worst:.1e} ({self.where}), {counts}"
 
 
+def ask(
+    against: Oracle, problems: Sequence[Mapping[str, Any]]
+) -> Sequence[tuple[Mapping[str, Array], Mapping[str, Array]]]:
+    """The oracle's answers. Raises ValueError where it is none, or that of a cell with other parameters or states."""
+    if not callable(against):
+        raise ValueError(f"against is {against!r}; expected an oracle, such as autodiff('rnn') of reference.")
+    try:
+        return against(problems)
+    except KeyError as error:
+        raise ValueError(
+            f"The oracle looks for {error}, and is given the parameters {', '.join(problems[0]['params'])} and the "
+            f"states {', '.join(problems[0]['initial'])}: it is that of another cell. Hand in this cell's."
+        ) from error
+
+
 def compare(
     ours: Array,
     theirs: Array,

@@ -12,7 +12,7 @@ import numpy as np
 from manual_rnn.bptt import Parameters
 from manual_rnn.cell import Array, Cell
 from manual_rnn.check import of_one_cell
-from manual_rnn.diagnostics.comparison import CrossCheck, Oracle, compare, problem
+from manual_rnn.diagnostics.comparison import CrossCheck, Oracle, ask, compare, problem
 from manual_rnn.diagnostics.rounding import MOVES, Moving, move, move_all
 from manual_rnn.diagnostics.states import state_gradients, state_name
 from manual_rnn.gradients import forward_and_backward, loss_and_gradients
@@ -50,7 +50,7 @@ def cross_check(
     T, B = x.shape[:2]
     initial = zero_state(cell, params, B) if initial is None else initial
     weights = weights_of_steps(weights, reduction, T, B, np.result_type(*params.values()))
-    _, grads = against([problem(cell, params, x, initial, y=y, weights=weights, loss=loss)])[0]
+    _, grads = ask(against, [problem(cell, params, x, initial, y=y, weights=weights, loss=loss)])[0]
     theirs = np.concatenate([grads[f"{name}0"][None], grads[cell.full(name)]])
     rng = np.random.default_rng(seed)
     moved = []

@@ -27,7 +27,11 @@ def draw(result: xr.Dataset | xr.DataArray, theme: Theme = LIGHT) -> Any:
     Raises ValueError for what no diagnostic here has returned or has no figure, ModuleNotFoundError, with what to
     install, without matplotlib.
     """
+    if not isinstance(result, (xr.Dataset, xr.DataArray)):
+        raise ValueError(f"This is of the type {type(result).__name__}; expected what a diagnostic returns.")
     kind = result.attrs.get("diagnostic")
+    if "level" in result.attrs:
+        raise ValueError("This is a mean over seeds; there is a figure of the seeds themselves, of over_seeds.")
     if kind not in FIGURES:
         raise ValueError(f"There is a figure of what {', '.join(FIGURES)} return, and this is of {kind or 'none'}.")
     try:

@@ -20,9 +20,10 @@ import numpy as np
 
 from manual_rnn.cell import Array, Cell
 from manual_rnn.check import of_one_cell
-from manual_rnn.diagnostics.comparison import HOPELESS, CrossCheck, Oracle, checked, compare, problem, sampled
+from manual_rnn.diagnostics.comparison import HOPELESS, CrossCheck, Oracle, ask, checked, compare, problem, sampled
 from manual_rnn.diagnostics.labelled import xr
 from manual_rnn.diagnostics.many_losses import unscaled
+from manual_rnn.diagnostics.measurable import check_count, check_decomposed
 from manual_rnn.diagnostics.rounding import MOVES
 from manual_rnn.diagnostics.trajectory import Scaled, Trajectory, units
 
@@ -56,9 +57,9 @@ def jacobian_singular_values(
 
     Raises ValueError where an argument does not fit, Unmeasurable where a state is not finite, Disagreement.
     """
+    check_count("every", every, 1, "number of steps")
     run = Trajectory.of(cell, params, x, initial)
-    if isinstance(every, bool) or every < 1:
-        raise ValueError(f"every is {every}; it is a whole number of steps, at least 1.")
+    check_decomposed(run.params["V"].dtype)
     going = Scaled.of(run, run.width)
     for name, rows in units(run).items():
         going.rows[name][:] = rows
@@ -100,7 +101,7 @@ def _checks(
     many = {name: np.tile(array, (len(picked), 1)) for name, array in initial.items()}
     x = np.tile(run.x[t:], (1, len(picked), *([1] * (run.x.ndim - 2))))
     one = cell.states[0] if len(cell.states) == 1 else None
-    _, grads = against([problem(cell, params, x, many, upstream=flat[one] if one else flat)])[0]
+    _, grads = ask(against, [problem(cell, params, x, many, upstream=flat[one] if one else flat)])[0]
     theirs = np.stack([grads[f"{name}0"].reshape(len(picked), B, n) for name in cell.states], axis=2)
     ours = _stacked(cell, going)[picked]
     rng, moved = np.random.default_rng(0), []

@@ -20,7 +20,7 @@ from manual_rnn.check import of_one_cell
 from manual_rnn.diagnostics.comparison import Oracle, checked, compare, sampled
 from manual_rnn.diagnostics.labelled import xr
 from manual_rnn.diagnostics.many_losses import MOST, back_from_losses, by_oracle, gradients_apart
-from manual_rnn.diagnostics.measurable import check_loss
+from manual_rnn.diagnostics.measurable import check_count, check_loss
 from manual_rnn.diagnostics.rounding import MOVES
 from manual_rnn.diagnostics.states import log_norm, state_name
 from manual_rnn.diagnostics.trajectory import Trajectory
@@ -56,6 +56,7 @@ def loss_by_state(
     Raises ValueError as that function does, Unmeasurable where a state is not finite or every weight is zero, and
     Disagreement.
     """
+    check_count("block", block, 1)
     name = state_name(cell, state)
     given = Given.of(cell, params, x, y, initial=initial, reduction=reduction, weights=weights, loss=loss)
     check_loss(given.weights)

@@ -26,7 +26,7 @@ from manual_rnn.cell import Array, Cell
 from manual_rnn.check import of_one_cell
 from manual_rnn.diagnostics.comparison import Oracle, checked
 from manual_rnn.diagnostics.labelled import xr
-from manual_rnn.diagnostics.measurable import Unmeasurable
+from manual_rnn.diagnostics.measurable import Unmeasurable, check_count, check_decomposed
 from manual_rnn.diagnostics.one_step import DIRECTIONS, Steps
 from manual_rnn.diagnostics.trajectory import Trajectory
 from manual_rnn.tape import Tape
@@ -68,11 +68,15 @@ def lyapunov_exponents(
     """
     run = Trajectory.of(cell, params, x, initial)
     settle, warm_up = (run.T // 10 if n is None else n for n in (settle, warm_up))
+    check_decomposed(run.params["V"].dtype)
     count = run.width if count is None else count
-    if not 1 <= count <= run.width:
+    check_count("settle", settle, 0, "number of steps")
+    check_count("warm_up", warm_up, 0, "number of steps")
+    check_count("count", count, 1)
+    if count > run.width:
         raise ValueError(f"count is {count}; the cell has {run.width} exponents, so it is between 1 and that.")
     steps = run.T - settle - warm_up
-    if settle < 0 or warm_up < 0 or steps < BATCHES:
+    if steps < BATCHES:
         raise ValueError(
             f"Of {run.T} steps, settle = {settle} and warm_up = {warm_up} leave {steps}; at least {BATCHES} are needed."
         )
@@ -93,12 +97,24 @@ def lyapunov_exponents(
 def exponents_of_product(matrices: Array, *, count: int | None = None, warm_up: int = 0, seed: int = 0) -> xr.Dataset:
     """The same of a product of matrices (K, n, n) that are given, the first applied first.
 
-    Raises ValueError where fewer than 20 are left after the warm-up.
+    Raises ValueError where these are no square matrices, fewer than 20 are left after the warm-up, or ``count`` is not
+    between 1 and n; Unmeasurable for a matrix that is not finite.
     """
+    if matrices.ndim != 3 or matrices.shape[1] != matrices.shape[2]:
+        raise ValueError(f"The matrices have the shape {matrices.shape}; expected (K, n, n).")
+    check_decomposed(matrices.dtype)
     K, n = len(matrices), matrices.shape[-1]
+    count = n if count is None else count
+    check_count("warm_up", warm_up, 0)
+    check_count("count", count, 1)
+    if count > n:
+        raise ValueError(f"count is {count}; matrices of {n} rows have {n} exponents, so it is between 1 and that.")
+    finite = np.isfinite(matrices).all(axis=(1, 2))
+    if not finite.all():
+        raise Unmeasurable(f"Matrix {int(np.argmin(finite))} of the product is not finite.")
     if K - warm_up < BATCHES:
         raise ValueError(f"Of {K} matrices, warm_up = {warm_up} leaves {K - warm_up}; at least {BATCHES} are needed.")
-    growth = _growth(lambda k, directions: matrices[k] @ directions, K, (1, n, count or n), seed)
+    growth = _growth(lambda k, directions: matrices[k] @ directions, K, (1, n, count), seed)
     return _exponents(growth[warm_up:])
 
 
@@ -151,7 +167,11 @@ def perturbation_exponent(
     """
     run = Trajectory.of(cell, params, x, initial)
     settle = run.T // 10 if settle is None else settle
-    if every < 1 or settle < 0 or run.T - settle < every:
+    check_count("every", every, 1, "number of steps")
+    check_count("settle", settle, 0, "number of steps")
+    if not (np.isfinite(size) and size > 0):
+        raise ValueError(f"size is {size}; it is how far the two runs are apart, a finite number above zero.")
+    if run.T - settle < every:
         raise ValueError(
             f"Of {run.T} steps, settle = {settle} leaves {run.T - settle}; at least every = {every} are needed, or one."
         )

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from manual_rnn.cell import Array, Cell
-from manual_rnn.diagnostics.comparison import Oracle, problem
+from manual_rnn.diagnostics.comparison import Oracle, ask, problem
 from manual_rnn.diagnostics.trajectory import Scaled, Trajectory
 
 MOST = 7
@@ -83,4 +83,4 @@ def by_oracle(
         alone = np.zeros_like(weights)
         alone[s] = weights[s]
         problems.append({**problems[0], "weights": alone})
-    return [grads for _, grads in against(problems)]
+    return [grads for _, grads in ask(against, problems)]

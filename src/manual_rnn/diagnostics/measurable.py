@@ -8,6 +8,21 @@ from manual_rnn.cell import Array, Cell
 from manual_rnn.tape import Tape
 
 
+def check_count(what: str, value: int, least: int, unit: str = "number") -> None:
+    """Raises ValueError where a count is no whole number, or too small."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ValueError(f"{what} is {value}; it is a whole {unit}, at least {least}.")
+
+
+def check_decomposed(dtype: np.dtype[np.generic]) -> None:
+    """Raises ValueError for a format of which NumPy decomposes no matrix."""
+    if dtype not in (np.float32, np.float64):
+        raise ValueError(
+            f"The parameters are {dtype}, and NumPy takes singular values and QR decompositions of float32 and float64 "
+            "only; hand in float64."
+        )
+
+
 class Unmeasurable(ValueError):
     """The arguments fit, and at these values there is nothing to measure. One sentence says what, where and why."""
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from manual_rnn.cell import Array
-from manual_rnn.diagnostics.comparison import CrossCheck, Oracle, compare, problem, sampled
+from manual_rnn.diagnostics.comparison import CrossCheck, Oracle, ask, compare, problem, sampled
 from manual_rnn.diagnostics.rounding import MOVES
 from manual_rnn.diagnostics.trajectory import Trajectory
 
@@ -52,7 +52,7 @@ class Steps:
         params = {**self.params, "V": np.ones((1, n), dtype), "c": np.zeros(1, dtype)}
         y = (h.sum(axis=-1, keepdims=True) + 1)[None]  # the squared error of o = Σ h is then ½
         rest = {"y": y, "weights": np.ones((1, len(h)), dtype), "loss": "squared"}
-        nodes, grads = self.against([problem(run.cell, params, self.x, self.initial, **rest)])[0]
+        nodes, grads = ask(self.against, [problem(run.cell, params, self.x, self.initial, **rest)])[0]
         own = [(name, run.cell.own(name)) for name in run.tape]
         return tuple(
             {node: self._apart(np.asarray(of[name])[0]) for name, node in own if node is not None and name in of}
@@ -81,7 +81,7 @@ class Steps:
         many = {name: np.tile(rows, (DIRECTIONS, 1)) for name, rows in self.initial.items()}
         x = np.tile(self.x, (1, DIRECTIONS, *([1] * (self.x.ndim - 2))))
         told = upstream if len(states) > 1 else upstream[states[0]]
-        _, grads = self.against([problem(run.cell, self.params, x, many, upstream=told)])[0]
+        _, grads = ask(self.against, [problem(run.cell, self.params, x, many, upstream=told)])[0]
         theirs = np.stack([grads[f"{name}0"].reshape(shape) for name in states], axis=-2)
         places = {"direction": range(DIRECTIONS), **self.places, "state": states}
         return compare(ours, theirs, moved, places)

@@ -51,6 +51,8 @@ def saturation(
     Raises ValueError where an argument does not fit or the cell has no such node, Unmeasurable where a state is not
     finite, Disagreement.
     """
+    if not 0 < saturated <= 1:
+        raise ValueError(f"saturated is {saturated}; it is a part of the largest slope, more than 0 and at most 1.")
     run = Trajectory.of(cell, params, x, initial)
     found = squashed(cell)
     if not found:

@@ -55,11 +55,14 @@ def extrapolated(by_width: Mapping[int, Slope]) -> Slope:
     """The value at infinite width from those at two widths n or more, if the bias goes as 1/n.
 
     The line through them over 1/n, by least squares, each weighted by its standard error, where it meets 1/n = 0; with
-    n/2 and n that is twice the second less the first. Raises ValueError for fewer than two widths.
+    n/2 and n that is twice the second less the first. Raises ValueError for fewer than two widths,
+    or a standard error that is not finite and above zero.
     """
     if len(by_width) < 2:
         raise ValueError(f"The widths are {sorted(by_width)}; a line in 1/n needs at least two.")
     errors = np.array([slope.standard_error for slope in by_width.values()])
+    if not (np.isfinite(errors) & (errors > 0)).all():
+        raise ValueError(f"The standard errors are {errors.tolist()}; each is a finite number above zero.")
     values = np.array([slope.value for slope in by_width.values()])
     line = np.stack([np.ones(len(errors)), 1 / np.array(list(by_width))], axis=1) / errors[:, None]
     spread = np.linalg.inv(line.T @ line)

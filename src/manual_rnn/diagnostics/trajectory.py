@@ -232,4 +232,6 @@ def _squares(rows: Array) -> Array:
 
 def _outside(squares: Array, exponent: int) -> npt.NDArray[np.bool_]:
     """Where they are not between 2^-exponent and 2^exponent; zeros and what is not finite among them."""
-    return ~((squares <= 2.0**exponent) & (squares >= 2.0**-exponent))
+    one = squares.dtype.type(1)  # in the format itself: 2^exponent of a longdouble is beyond a float64
+    inside = (squares <= np.ldexp(one, exponent)) & (squares >= np.ldexp(one, -exponent))
+    return np.asarray(~inside)
