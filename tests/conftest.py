@@ -6,6 +6,7 @@
 """
 
 import os
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -19,6 +20,9 @@ settings.register_profile("thorough", max_examples=2000, **COMMON)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 use_compilation_cache()
+# What a script starts with "&" ignores Ctrl-C, and so would the commands that the tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config, items):
