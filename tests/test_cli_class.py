@@ -229,9 +229,12 @@ def test_control_c_ends_every_process_that_was_started(folder, tmp_path):
     (tmp_path / "sleeps.py").write_text(text)
     command = [sys.executable, "-m", "manual_rnn", "verify", f"{tmp_path}/sleeps.py:cell", "--time-limit", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
-        wait_until(lambda: marks.exists() and marks.read_text())
-        running.send_signal(signal.SIGINT)
-        assert running.wait(timeout=30) == 130
+        try:
+            wait_until(lambda: marks.exists() and marks.read_text())
+            running.send_signal(signal.SIGINT)
+            assert running.wait(timeout=30) == 130
+        finally:
+            running.kill()  # else the end of "with" waits for what has not heard it
     pid = int(marks.read_text())
     wait_until(lambda: not is_alive(pid))
 
