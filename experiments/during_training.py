@@ -89,7 +89,9 @@ def draw(theme, found, clip, element):
     for i, (axes, (title, of)) in enumerate(zip(figure.subplots(3, 2).ravel(), panels.items(), strict=True)):
         axes.set_title(title, loc="left", size=11)
         for name, one in found.items():
-            mean, error = of(one).mean("seed").values, of(one).std("seed", ddof=1).values / one.sizes["seed"] ** 0.5
+            values = of(one)
+            mean = values.mean("seed", skipna=False).values  # before the first update there is nothing to clip
+            error = values.std("seed", ddof=1, skipna=False).values / one.sizes["seed"] ** 0.5
             x = np.arange(len(mean))
             axes.fill_between(x, mean - 2 * error, mean + 2 * error, color=colours[name], alpha=0.2, lw=0)
             axes.plot(x, mean, color=colours[name], lw=2, marker="o" if i >= 2 else None, ms=3)
