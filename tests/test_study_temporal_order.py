@@ -1,5 +1,6 @@
 """Temporal order by length, the study file: its trials learn, fail and guess as their methods say."""
 
+import csv
 import math
 import runpy
 
@@ -65,3 +66,20 @@ def test_the_starts_are_those_of_the_paper():
     assert (np.count_nonzero(smart["W"], axis=1) == 15).all()
     assert np.abs(np.linalg.eigvals(smart["W"])).max() == pytest.approx(0.95, rel=1e-5)
 
+
+
+def test_the_table_of_the_page_is_that_of_the_saved_trials():
+    page = (ROOT / "docs/sweeps.md").read_text(encoding="utf-8")
+    with (ROOT / "experiments/studies/results/temporal_order_hours.csv").open(encoding="utf-8") as file:
+        trials = list(csv.DictReader(file))
+    assert len(trials) == 81
+    for start in ("sigmoid", "basic tanh", "smart tanh"):
+        for method in ("SGD", "SGD-C", "SGD-CR"):
+            solved = []
+            for length in ("20", "50", "100"):
+                of = {"configuration.start": start, "configuration.method": method, "configuration.length": length}
+                shares = [float(t["value.solved"]) for t in trials if of.items() <= t.items()]
+                solved.append(f"{sum(shares):.0f} of {len(shares)}")
+            assert f"| {start} | {method} | {' | '.join(solved)} |" in page
+    stuck = [float(t["value.loss"]) for t in trials if float(t["value.wrong"]) > 0.7]
+    assert np.median(stuck) == pytest.approx(math.log(4), abs=0.005)
