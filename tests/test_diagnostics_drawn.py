@@ -6,13 +6,17 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from manual_rnn import cells, diagnostics, initialise, loss_and_gradients
+from manual_rnn import cells, diagnostics, initialise, loss_and_gradients, training
 from manual_rnn.diagnostics import draw, over_seeds
 from manual_rnn.diagnostics.draw import FIGURES
+from manual_rnn.evaluation import last_ids
 from manual_rnn.figures import DARK, LIGHT, write_figure
+from manual_rnn.options import TrainingOptions
+from manual_rnn.windows import Windows
 
 CELL = cells.get("lstm")
 RNG = np.random.default_rng(0)
+IDS = RNG.integers(0, 5, 600)
 X, Y = RNG.standard_normal((30, 2, 3)), RNG.integers(0, 4, (30, 2))
 
 
@@ -20,6 +24,14 @@ def result(kind, seed=0, T=30):
     params = initialise(CELL, n_in=3, n_hidden=4, n_out=4, seed=seed)
     if kind == "clipping_statistics":
         return diagnostics.clipping_statistics([loss_and_gradients(CELL, params, X, Y).gradients] * 5, [0.1, 1.0])
+    if kind == "recurrent_matrices":
+        return diagnostics.recurrent_matrices(CELL, params)
+    if kind == "during_training":
+        told = TrainingOptions(cell="lstm", hidden=4, seq_len=8, batch=4, steps=6, dtype="float64", seed=seed)
+        windows, held_out = Windows.of(IDS, T=8, B=4), (IDS[: 2 * T].reshape(-1, 1), IDS[1 : 2 * T + 1].reshape(-1, 1))
+        return diagnostics.during_training(
+            training.start(told, 5), windows, last_ids(IDS, 50), told, held_out=held_out, updates=(2, 6), element=0.05
+        )
     with_loss = kind in ("gradient_norms", "loss_by_state", "contributions", "gradient_ways")
     return getattr(diagnostics, kind)(CELL, params, X[:T], *([Y[:T]] if with_loss else []))
 
@@ -73,6 +85,25 @@ def test_names_stand_at_the_ends_of_their_curves_and_none_below_the_axis():
 def test_the_horizon_stands_in_the_figure_of_the_parts():
     parts = result("contributions")
     assert f"95 % within\n{diagnostics.memory_horizon(parts)} lags" in texts(draw(parts))
+
+
+def test_a_training_is_one_curve_for_each_look_and_the_first_and_the_last_say_their_horizon():
+    found = result("during_training")
+    figure = draw(found)
+    assert len(figure.axes[0].get_lines()) == found.sizes["update"] == 3
+    horizons = [f"{update} updates,\nhorizon {found.horizon.sel(update=update).item():g}" for update in (0, 6)]
+    assert [text for text in texts(figure) if "horizon" in text] == horizons
+
+
+def test_each_recurrent_matrix_stands_with_its_departure_from_normality():
+    found = result("recurrent_matrices")
+    labels = [label.get_text() for label in draw(found).axes[0].get_xticklabels()]
+    assert labels == [f"{name}\n{found.non_normality.sel(matrix=name).item():.2f}" for name in found.matrix.values]
+
+
+def test_a_cell_without_a_recurrent_matrix_gets_a_sentence():
+    with pytest.raises(ValueError, match=r"The cell has no recurrent matrix"):
+        draw(xr.Dataset(coords={"matrix": []}, attrs={"diagnostic": "recurrent_matrices"}))
 
 
 @pytest.mark.parametrize("given", [xr.Dataset(), result("gate_memory").drop_attrs()])

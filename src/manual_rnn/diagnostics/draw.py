@@ -55,7 +55,7 @@ def _gradient_norms(axes: Any, norms: Any, theme: Theme) -> None:
 
 
 def _loss_by_state(axes: Any, M: Any, theme: Theme) -> None:
-    from matplotlib.colors import LinearSegmentedColormap
+    from matplotlib.colors import LinearSegmentedColormap, to_hex
     from matplotlib.ticker import MaxNLocator
 
     shown = (M * TO_DECADES).where(np.isfinite(M)).median([d for d in M.dims if d not in ("loss", "step")])
@@ -148,6 +148,47 @@ def _clipping(axes: Any, found: Any, theme: Theme) -> None:
     _named(axes)
 
 
+def _recurrent_matrices(axes: Any, found: Any, theme: Theme) -> None:
+    if not found.data_vars:
+        raise ValueError("The cell has no recurrent matrix (all its maps are diagonal), so there is nothing to draw.")
+    what = "singular values, and the largest |eigenvalue|"
+    headline(axes, "What a recurrent matrix does in one step, and in the end", what)
+    names = found.matrix.values
+    axes.set_xlim(-0.5, len(names) - 0.1)
+    kinds = (("largest_singular_value", "largest singular", 4), ("spectral_radius", "spectral radius", 1),
+             ("smallest_singular_value", "smallest singular", 2))  # fmt: skip
+    by_matrix = {key: found[key].transpose("matrix", ...).values.reshape(len(names), -1) for key, *_ in kinds}
+    gap = 0.06 * max(map(np.nanmax, by_matrix.values()))
+    ends = spread([float(np.nanmedian(rows[-1])) for rows in by_matrix.values()], gap)
+    for (key, name, k), end in zip(kinds, ends, strict=True):
+        for i, row in enumerate(by_matrix[key]):
+            axes.plot(np.full(len(row), i), row, "o", ms=3, alpha=0.4, color=theme.colours[k])
+            axes.plot(i, np.nanmedian(row), "o", ms=7, color=theme.colours[k])
+        at = (len(names) - 1, end)
+        axes.annotate(name, at, (9, 0), textcoords="offset points", va="center", color=theme.colours[k])
+    departures = found.non_normality.transpose("matrix", ...).values.reshape(len(names), -1)
+    ticks = [f"{name}\n{np.nanmedian(row):.2f}" for name, row in zip(names, departures, strict=True)]
+    axes.set_xticks(range(len(names)), ticks)
+    axes.set(xlabel="matrix, and below it its departure from normality (0 to 1)", ylim=(0, None))
+
+
+def _during_training(axes: Any, found: Any, theme: Theme) -> None:
+    from matplotlib.colors import LinearSegmentedColormap, to_hex
+
+    shade = LinearSegmentedColormap.from_list("updates", [theme.colours[1], theme.colours[4]])
+    subtitle = f"‖∂L/∂{found.attrs['state']}(T − k)‖ over that of lag 0, after so many updates"
+    headline(axes, "How far the gradient reaches as the network learns", subtitle)
+    updates = found["update"].values
+    for i, update in enumerate(updates):
+        one = found.sel(update=update)
+        ends = i in (0, len(updates) - 1)
+        name = f"{update} updates,\nhorizon {float(one.horizon.median()):g}" if ends else ""
+        _curve(axes, one.log_norm * TO_DECADES, "lag", to_hex(shade(i / max(len(updates) - 1, 1))), name)
+    axes.set_xlabel("lag k (steps back from the last)")
+    decades(axes)
+    _named(axes)
+
+
 FIGURES: dict[str, Callable[[Any, Any, Theme], None]] = {
     "gradient_norms": _gradient_norms,
     "loss_by_state": _loss_by_state,
@@ -158,6 +199,8 @@ FIGURES: dict[str, Callable[[Any, Any, Theme], None]] = {
     "gate_memory": _gate_memory,
     "gradient_ways": _gradient_ways,
     "clipping_statistics": _clipping,
+    "recurrent_matrices": _recurrent_matrices,
+    "during_training": _during_training,
 }
 
 

@@ -108,4 +108,5 @@ def _look(
             "worst": max(one.attrs.get("worst_relative_error", np.nan) for one in (norms, parts)),
         },
         coords={"update": training.update, "lag": np.arange(len(logs))},
+        attrs={"diagnostic": "during_training", "state": norms.attrs["state"]},
     )
