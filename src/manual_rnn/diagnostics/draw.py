@@ -55,7 +55,7 @@ def _gradient_norms(axes: Any, norms: Any, theme: Theme) -> None:
 
 
 def _loss_by_state(axes: Any, M: Any, theme: Theme) -> None:
-    from matplotlib.colors import LinearSegmentedColormap, to_hex
+    from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.ticker import MaxNLocator
 
     shown = (M * TO_DECADES).where(np.isfinite(M)).median([d for d in M.dims if d not in ("loss", "step")])
@@ -152,7 +152,7 @@ def _recurrent_matrices(axes: Any, found: Any, theme: Theme) -> None:
     if not found.data_vars:
         raise ValueError("The cell has no recurrent matrix (all its maps are diagonal), so there is nothing to draw.")
     what = "singular values, and the largest |eigenvalue|"
-    headline(axes, "What a recurrent matrix does in one step, and in the end", what)
+    headline(axes, "What a recurrent matrix does", what)
     names = found.matrix.values
     axes.set_xlim(-0.5, len(names) - 0.1)
     kinds = (("largest_singular_value", "largest singular", 4), ("spectral_radius", "spectral radius", 1),
@@ -169,7 +169,7 @@ def _recurrent_matrices(axes: Any, found: Any, theme: Theme) -> None:
     departures = found.non_normality.transpose("matrix", ...).values.reshape(len(names), -1)
     ticks = [f"{name}\n{np.nanmedian(row):.2f}" for name, row in zip(names, departures, strict=True)]
     axes.set_xticks(range(len(names)), ticks)
-    axes.set(xlabel="matrix, and below it its departure from normality (0 to 1)", ylim=(0, None))
+    axes.set(xlabel="matrix, its departure from\nnormality below (0 to 1)", ylim=(0, None))
 
 
 def _during_training(axes: Any, found: Any, theme: Theme) -> None:
@@ -177,7 +177,7 @@ def _during_training(axes: Any, found: Any, theme: Theme) -> None:
 
     shade = LinearSegmentedColormap.from_list("updates", [theme.colours[1], theme.colours[4]])
     subtitle = f"‖∂L/∂{found.attrs['state']}(T − k)‖ over that of lag 0, after so many updates"
-    headline(axes, "How far the gradient reaches as the network learns", subtitle)
+    headline(axes, "How far the gradient reaches", subtitle)
     updates = found["update"].values
     for i, update in enumerate(updates):
         one = found.sel(update=update)
