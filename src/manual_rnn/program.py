@@ -189,4 +189,5 @@ def where(condition: Array, yes: Array, no: Array, out: Array) -> None:
 def _dtype(function: Function, *operands: np.dtype[Any]) -> np.dtype[Any]:
     if function is where:
         return np.result_type(*operands[1:])
-    return np.asarray(function(*(np.ones((1, 1), dtype) for dtype in operands))).dtype
+    result: Array = np.asarray(function(*(np.ones((1, 1), dtype) for dtype in operands)))
+    return result.dtype
