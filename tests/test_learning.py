@@ -70,14 +70,18 @@ def test_one_update_is_the_clipped_gradient_with_the_penalty_in_it():
         np.testing.assert_array_equal(array, by_hand[name] - 0.1 * clipped[name])
 
 
-def test_a_gradient_that_is_not_finite_ends_it_with_a_sentence():
+@pytest.mark.parametrize(
+    ("every_weight", "sentence"), [(0.7, "The gradient is not finite"), (50.0, "The state h is not finite from step")]
+)
+def test_what_is_not_finite_ends_it_with_a_sentence(every_weight, sentence):
     relu = cells.get("rnn_relu")
     params = start(relu, task=tasks.adding_sum(200))
-    params["W"] = 50.0 * np.ones_like(params["W"])
+    params["W"] = every_weight * np.ones_like(params["W"])
+    params["V"] *= 1e-100  # so that the squared error of a large state has a number still
     with np.errstate(all="ignore"):
         found = learn(tasks.adding_sum(200), relu, params, updates=3, seed=0, sequences=10)
     assert found.solved_at is None
-    assert found.failure.startswith("At update 0: The gradient is not finite")
+    assert found.failure.startswith(f"At update 0: {sentence}")
 
 
 def test_other_optimisers_networks_and_formats():

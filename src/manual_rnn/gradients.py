@@ -15,6 +15,7 @@ import numpy as np
 from manual_rnn import layers, losses, readout
 from manual_rnn.cell import Array, Cell
 from manual_rnn.check import check_over, check_problem, check_sequences
+from manual_rnn.finite import check_loss
 from manual_rnn.loss import weights_of_steps
 from manual_rnn.network import Network, zero_state
 from manual_rnn.sequences import boundaries, each_alone, without_padding
@@ -129,6 +130,7 @@ def loss_and_gradients(
     Raises:
         ValueError: an array has the wrong shape, an id is out of range, a parameter is not finite; the sentence
             names the array, what it is and what it should be.
+        FloatingPointError: the loss is not finite; the sentence names the step, and the state if one is not finite.
         ModuleNotFoundError: ``compiled`` without numba; the sentence says what to install.
     """
     if compiled:
@@ -160,8 +162,10 @@ def loss_and_gradients(
     # Not what no longer starts from them: a learned state does, or each sequence's own end.
     given = [c for c in network.cells if not learned and not (c.reverse and lengths is not None)]
     of_states = [c.initial_name(state) for c in given for state in c.states]
+    total = float(tape["loss"].sum().real)
+    check_loss(total, network, tape)
     return Result(
-        loss=float(tape["loss"].sum().real),
+        loss=total,
         gradients={name: grads[name] for name in [*params, *of_states, *(["x"] if inputs else [])]},
         state=state,
         tape=tape,

@@ -114,16 +114,14 @@ def one_update(training: Training, window: Window, *, lr: float, clip: float) ->
     params = training.params
     initial = None if window.starts else training.state
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # caught by name, below
-        # The mean over time and batch, so that a learning rate means the same for any window.
-        result = loss_and_gradients(
-            training.network, params, window.x, window.y, initial=initial, reduction="mean",
-            masks=training.masks_for(window), every_node=False, over=training.written_over,
-            compiled=training.compiled,
-        )  # fmt: skip
-        training.written_over = result
-        if not np.isfinite(result.loss):
-            raise RunError(_diverged(training, f"the loss is {result.loss}.", lr))
         try:
+            # The mean over time and batch, so that a learning rate means the same for any window.
+            result = loss_and_gradients(
+                training.network, params, window.x, window.y, initial=initial, reduction="mean",
+                masks=training.masks_for(window), every_node=False, over=training.written_over,
+                compiled=training.compiled,
+            )  # fmt: skip
+            training.written_over = result
             gradients, norm = clip_by_norm({name: result.gradients[name] for name in params}, clip)
         except FloatingPointError as error:
             raise RunError(_diverged(training, str(error), lr)) from None

@@ -13,9 +13,10 @@ from manual_rnn.bptt import Parameters
 from manual_rnn.cell import Array, Cell
 from manual_rnn.check import of_one_cell
 from manual_rnn.diagnostics.comparison import CrossCheck, Oracle, ask, compare, problem
+from manual_rnn.diagnostics.measurable import whole_pass
 from manual_rnn.diagnostics.rounding import MOVES, Moving, move, move_all
 from manual_rnn.diagnostics.states import state_gradients, state_name
-from manual_rnn.gradients import forward_and_backward, loss_and_gradients
+from manual_rnn.gradients import forward_and_backward
 from manual_rnn.loss import weights_of_steps
 from manual_rnn.network import zero_state
 from manual_rnn.tape import Tape
@@ -42,10 +43,7 @@ def cross_check(
     an ulp. Raises ValueError as gradient_norms does.
     """
     name = state_name(cell, state)
-    with np.errstate(over="ignore", invalid="ignore"):
-        result = loss_and_gradients(
-            cell, params, x, y, loss=loss, initial=initial, reduction=reduction, weights=weights
-        )
+    result = whole_pass(cell, params, x, y, loss=loss, initial=initial, reduction=reduction, weights=weights)
     ours = state_gradients(cell, result, name)
     T, B = x.shape[:2]
     initial = zero_state(cell, params, B) if initial is None else initial

@@ -22,8 +22,8 @@ from manual_rnn.diagnostics.contributions import contributions
 from manual_rnn.diagnostics.gradient_norms import gradient_norms
 from manual_rnn.diagnostics.horizon import memory_horizon, suggested_truncation
 from manual_rnn.diagnostics.labelled import xr
+from manual_rnn.diagnostics.measurable import whole_pass
 from manual_rnn.diagnostics.saturation import saturation
-from manual_rnn.gradients import loss_and_gradients
 from manual_rnn.options import TrainingOptions
 from manual_rnn.training import Step, Training, run
 from manual_rnn.windows import Windows
@@ -90,7 +90,7 @@ def _look(
     cell: Cell = the_cell(training.network, "during_training")
     params = training.params
     with np.errstate(over="ignore", invalid="ignore"):  # contributions refuses by name what is not finite
-        initial = loss_and_gradients(cell, params, x[:T], y[:T]).state
+        initial = whole_pass(cell, params, x[:T], y[:T]).state
         x, y = x[T:], y[T:]
         of_last: dict[str, Any] = {"initial": initial, "reduction": "last", "state": state}
         norms = gradient_norms(cell, params, x, y, **of_last, against=against)

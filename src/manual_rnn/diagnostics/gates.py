@@ -20,12 +20,11 @@ from manual_rnn.check import of_one_cell
 from manual_rnn.diagnostics.comparison import Oracle, checked
 from manual_rnn.diagnostics.cross_check import cross_check
 from manual_rnn.diagnostics.labelled import xr
-from manual_rnn.diagnostics.measurable import check_gradients, check_loss
+from manual_rnn.diagnostics.measurable import check_gradients, check_loss, whole_pass
 from manual_rnn.diagnostics.one_step import Steps
 from manual_rnn.diagnostics.saturation import squashed
 from manual_rnn.diagnostics.states import log_norm, state_gradients, state_name
 from manual_rnn.diagnostics.trajectory import Trajectory
-from manual_rnn.gradients import loss_and_gradients
 from manual_rnn.loss import weights_of_steps
 from manual_rnn.tape import Tape
 
@@ -106,8 +105,7 @@ def gradient_ways(
     """
     name = state_name(cell, state or cell.states[-1])
     problem: dict[str, Any] = {"initial": initial, "reduction": reduction, "weights": weights, "loss": loss}
-    with np.errstate(over="ignore", invalid="ignore"):
-        result = loss_and_gradients(cell, params, x, y, **problem)
+    result = whole_pass(cell, params, x, y, **problem)
     check_loss(weights_of_steps(weights, reduction, len(x), x.shape[1], np.float64))
     run = Trajectory.of(cell, params, x, initial)
     check_gradients(name, state_gradients(cell, result, name))

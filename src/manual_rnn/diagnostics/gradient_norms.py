@@ -27,9 +27,8 @@ from manual_rnn.check import of_one_cell
 from manual_rnn.diagnostics.comparison import Oracle, checked
 from manual_rnn.diagnostics.cross_check import cross_check
 from manual_rnn.diagnostics.labelled import xr
-from manual_rnn.diagnostics.measurable import check_gradients, check_loss, check_states
+from manual_rnn.diagnostics.measurable import check_gradients, check_loss, check_states, whole_pass
 from manual_rnn.diagnostics.states import log_norm, state_gradients, state_name
-from manual_rnn.gradients import loss_and_gradients
 from manual_rnn.loss import weights_of_steps
 
 
@@ -68,8 +67,7 @@ def gradient_norms(
     """
     name = state_name(cell, state)
     problem: dict[str, Any] = {"loss": loss, "initial": initial, "reduction": reduction, "weights": weights}
-    with np.errstate(over="ignore", invalid="ignore"):
-        result = loss_and_gradients(cell, params, x, y, **problem)
+    result = whole_pass(cell, params, x, y, **problem)
     check_loss(weights_of_steps(weights, reduction, len(x), x.shape[1], np.float64))
     check_states(cell, result.tape)
     gradients = state_gradients(cell, result, name)

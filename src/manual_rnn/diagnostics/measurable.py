@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from manual_rnn.cell import Array, Cell
+from manual_rnn.finite import lost_state
+from manual_rnn.gradients import Result, loss_and_gradients
 from manual_rnn.tape import Tape
 
 
@@ -27,17 +32,19 @@ class Unmeasurable(ValueError):
     """The arguments fit, and at these values there is nothing to measure. One sentence says what, where and why."""
 
 
+def whole_pass(cell: Cell, params: Mapping[str, Array], x: Array, y: Array, **problem: Any) -> Result:
+    """``loss_and_gradients``, whose numbers are looked at here. Raises Unmeasurable where its loss is not finite."""
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return loss_and_gradients(cell, params, x, y, **problem)
+    except FloatingPointError as error:
+        raise Unmeasurable(str(error)) from None
+
+
 def check_states(cell: Cell, tape: Tape) -> None:
     """Raises Unmeasurable where a state is not finite, with its first step."""
-    for name in cell.states:
-        finite = np.isfinite(tape[cell.full(name)]).all(axis=-1)
-        if not finite.all():
-            t, b = (int(i) for i in np.argwhere(~finite)[0])
-            raise Unmeasurable(
-                f"The state {name} is not finite from step {t + 1} on, in sequence {b}: the forward pass itself "
-                "grows beyond the format there, so no gradient exists. A smaller gain, or a cell that saturates, "
-                "keeps it within."
-            )
+    if sentence := lost_state(cell, tape):
+        raise Unmeasurable(sentence)
 
 
 def check_gradients(name: str, gradients: Array) -> None:

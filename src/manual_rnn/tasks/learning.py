@@ -38,7 +38,7 @@ class Learned:
     solved_at: int | None
     """Updates after which the task was solved; None where it was not."""
     failure: str | None = None
-    """Why it ended early: the sentence, where a gradient was not finite any more."""
+    """Why it ended early: the sentence, where the loss or a gradient was not finite any more."""
     losses: list[float] = field(default_factory=list)
     """By update, the loss of its batch, without the penalty."""
     norms: list[float] = field(default_factory=list)
@@ -77,9 +77,11 @@ def learn(
         penalty: α of α Ω, added to the gradient of W.
         every: updates between two looks at ``sequences`` validation sequences, drawn once.
 
-    Raises ValueError where an argument does not fit. A gradient that is not finite ends the learning, and no more: it
-    is the outcome, ``failure``.
+    Raises ValueError where an argument does not fit. A loss or a gradient that is not finite ends the learning, and no
+    more: it is the outcome, ``failure``.
     """
+    if not isinstance(task, Task):
+        raise ValueError(f"task is {task!r}; expected one at a length, such as tasks.temporal_order(50).")
     n_in, _, n_out = check_parameters(model, params)
     if (n_in, n_out) != (task.n_in, task.n_out):
         raise ValueError(
@@ -111,9 +113,13 @@ def learn(
         if update == updates:
             break
         drawn = task.draw(batch, seed=drawing, dtype=dtype)
-        result = loss_and_gradients(
-            model, params, drawn.x, drawn.y, weights=drawn.weights, loss=task.loss, every_node=penalty > 0, over=result
-        )
+        try:
+            result = loss_and_gradients(
+                model, params, drawn.x, drawn.y, weights=drawn.weights, loss=task.loss, every_node=penalty > 0,
+                over=result,
+            )  # fmt: skip
+        except FloatingPointError as error:
+            return _ended(found, failure=f"At update {update}: {error}")
         gradients = {name: result.gradients[name] for name in params}
         found.losses.append(result.loss)
         if penalty:

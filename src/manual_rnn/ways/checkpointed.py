@@ -61,6 +61,7 @@ def checkpointed_bptt(
 
     Raises:
         ValueError: block or snapshots is no whole number of at least one; an array does not fit.
+        FloatingPointError: the loss is not finite.
     """
     for name, count, meaning in (
         ("block", block, "the steps that are gone back through at a time"),

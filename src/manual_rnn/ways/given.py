@@ -11,6 +11,7 @@ import numpy as np
 from manual_rnn import losses, readout
 from manual_rnn.cell import Array, Cell, of_input
 from manual_rnn.check import check_problem
+from manual_rnn.finite import check_loss, check_sum
 from manual_rnn.loss import Loss, weights_of_steps
 from manual_rnn.network import zero_state
 from manual_rnn.tape import Tape
@@ -85,12 +86,16 @@ class Given:
         return np.result_type(*self.params.values())
 
     def read_out(self, tape: Tape, grads: Tape, rows: slice) -> tuple[Array, Array]:
-        """The loss of some steps, and Vᵀ ∇o (T, B, n_hidden), from the states on their tape; taps o, ∇o, ∇c and ∇V."""
+        """The loss of some steps, and Vᵀ ∇o (T, B, n_hidden), from the states on their tape; taps o, ∇o, ∇c and ∇V.
+
+        Raises FloatingPointError where the loss is not finite.
+        """
         h = tape[self.cell.full(self.cell.states[0])]
         o = tape.tap_all("o", readout.forward(self.params["V"], self.params["c"], h))
         y, weights = self.y[rows], self.weights[rows]
         values, kept = self.loss.forward(o, y, weights)
         tape.tap_all("loss", values)
+        check_loss(float(values.sum().real), self.cell, tape, first=(rows.start or 0) + 1)
         grad_o = grads.tap_all("o", self.loss.backward(kept, y, weights))
         return values.sum(), readout.backward(self.params["V"], h, grad_o, grads.tap_all)
 
@@ -110,7 +115,11 @@ class Given:
                 sums[name][...] += grads[name]
 
     def answer(self, total: Array, grads: Mapping[str, Array], state: Mapping[str, Array]) -> Answer:
-        """The answer from the gradients of weights, initial states and, where they were asked for, inputs."""
+        """The answer from the gradients of weights, initial states and, where they were asked for, inputs.
+
+        Raises FloatingPointError where the losses' sum is not finite.
+        """
+        check_sum(float(total.real), total.dtype)
         grads = {**grads, **dict(self._made(grads))}  # (B7), through the function
         names = [*self._names, *self._states, *(["x"] if "x" in grads else [])]
         return Answer(float(total.real), {name: grads[name] for name in names}, dict(state))

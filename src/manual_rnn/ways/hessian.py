@@ -41,6 +41,7 @@ import numpy as np
 from manual_rnn import affine
 from manual_rnn.cell import Affine, Array, Cell, Nodes
 from manual_rnn.check import check_array, check_mapping, check_numbers, of_one_cell
+from manual_rnn.finite import check_loss
 from manual_rnn.ways.given import Given
 from manual_rnn.ways.tangent import Dual, stack
 
@@ -83,6 +84,7 @@ def hessian_vector(
 
     Raises:
         ValueError: the direction has a name that is no variable's, another shape or no numbers; an array does not fit.
+        FloatingPointError: the loss is not finite.
     """
     given = Given.of(cell, params, x, y, loss=loss, initial=initial, reduction=reduction, weights=weights)
     variables = {**params, **{f"{name}0": h for name, h in given.initial.items()}}
@@ -96,6 +98,8 @@ def hessian_vector(
     h = nodes[cell.states[0]]
     o = h @ P["V"].T + P["c"]  # (RF3)
     values, kept = given.loss.forward(o.value, y, given.weights)
+    total = float(values.sum())
+    check_loss(total, cell, {"o": o.value, "loss": values, **{cell.full(n): nodes[n].value for n in cell.states}})
     R_grad_o = given.loss.tangent(kept, o.tangent, given.weights)  # (RB1)
     grad_o: Any = Dual(given.loss.backward(kept, y, given.weights), R_grad_o)
     found: dict[str, Any] = {"c": affine.bias_gradient(grad_o)}  # (RB2)
@@ -104,7 +108,7 @@ def hessian_vector(
 
     names = [*params, *(f"{name}0" for name in cell.states), *(["x"] if inputs else [])]
     return Curvature(
-        loss=float(values.sum()),
+        loss=total,
         slope=float((grad_o.value * o.tangent).sum()),  # (RF4)
         gradients={name: found[name].value for name in names},
         product={name: found[name].tangent for name in names},

@@ -51,6 +51,7 @@ def parallel_bptt(
 
     Raises:
         ValueError: blocks is no whole number of at least one; an array does not fit.
+        FloatingPointError: the loss is not finite.
     """
     check_count("blocks", blocks, "how many stretches of time go back side by side")
     given = Given.of(cell, params, x, y, loss=loss, initial=initial, reduction=reduction, weights=weights)

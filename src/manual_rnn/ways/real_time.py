@@ -57,6 +57,7 @@ def rtrl(
 
     Raises:
         ValueError: an array does not fit.
+        FloatingPointError: the loss is not finite.
     """
     given = Given.of(cell, params, x, y, loss=loss, initial=initial, reduction=reduction, weights=weights)
     sums = given.zeros(inputs=inputs)

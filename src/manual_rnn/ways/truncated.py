@@ -51,6 +51,7 @@ def truncated_bptt(
 
     Raises:
         ValueError: k1 or k2 is no whole number of at least one, or k1 is larger than k2; an array does not fit.
+        FloatingPointError: the loss is not finite.
     """
     check_count("k1", k1, "every how many steps it goes back")
     check_count("k2", k2, "through how many steps it goes back")
