@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from manual_rnn import cells, initialise, loss_and_gradients, stack
@@ -52,8 +52,7 @@ def test_it_is_what_autodiff_says(name, gain):
     np.testing.assert_allclose(gradient, their_gradient, rtol=0, atol=1e-12 * np.abs(their_gradient).max())
 
 
-@settings(max_examples=20)
-@given(T=st.integers(1, 5), B=st.integers(1, 3), n=st.integers(1, 4), seed=st.integers(0, 2**16))
+@given(T=st.sampled_from((1, 2, 5)), B=st.sampled_from((1, 3)), n=st.sampled_from((1, 4)), seed=st.integers(0, 2**16))
 def test_for_drawn_shapes_too(T, B, n, seed):
     cell, params, result = passed("rnn", T=T, B=B, n=n, seed=seed)
     penalty, gradient = vanishing_penalty(cell, params, result)
