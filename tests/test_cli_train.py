@@ -223,6 +223,10 @@ def test_a_training_that_diverges_ends_with_four_and_leaves_nothing_half_written
         (["--temperature", "nan"], 2, "--temperature is nan"),
         (["--length", "0"], 2, "--length is 0"),
         (["--seed", "-1"], 2, "--seed is -1"),
+        (["--samples", "0"], 2, "--samples is 0"),
+        (["--top-k", "0"], 2, "--top-k is 0"),
+        (["--top-p", "1.5"], 2, "--top-p is 1.5"),
+        (["--stop", ""], 2, "--stop is empty"),
     ],
 )
 def test_sample_refuses_in_a_sentence(capsys, text, out, arguments, code, what):
@@ -230,6 +234,25 @@ def test_sample_refuses_in_a_sentence(capsys, text, out, arguments, code, what):
     given, stdout, stderr = told(capsys, "sample", out, *arguments)
     assert (given, stdout) == (code, "")
     assert what in stderr
+
+
+def test_several_samples_are_parted_and_json_has_the_same(capsys, text, out):
+    told(capsys, "train", text, "--out", out, "--steps", 1, *TINY)
+    cut = ["--top-k", 9, "--top-p", 0.9, "--stop", "e"]
+    given = ["sample", out, "--samples", 3, "--length", 40, "--prime", "the", *cut]
+    code, stdout, stderr = told(capsys, *given)
+    assert (code, stderr) == (0, "")
+    texts = stdout.split("\n---------------\n")
+    code, stdout, stderr = told(capsys, *given, "--json")
+    found = json.loads(stdout)
+    assert (code, stderr) == (0, "")
+    assert (found["version"], found["stop"], found["top_k"], found["top_p"], found["seed"]) == (1, "e", 9, 0.9, 0)
+    assert texts == ["the" + one["text"] for one in found["samples"]]
+    assert len(set(texts)) == 3
+    for one in found["samples"]:
+        assert "e" not in one["text"]
+        assert one["stopped"] == (len(one["text"]) < 40)
+    assert any(one["stopped"] for one in found["samples"])
 
 
 def test_sample_of_no_run_and_of_a_damaged_one(capsys, text, out):

@@ -28,14 +28,15 @@ def unroll(
     tape: Tape,
     *,
     anew: Anew | None = None,
+    maps: Maps | None = None,
 ) -> dict[str, Array]:
     """Runs the cell over x and records every node on the tape; returns the states of its last step.
 
     x is (T, B, n_in), or token ids (T, B); ``initial`` has h(0) by name, each (B, n_hidden). ``anew`` says which
-    steps start from another state than the step before has left.
+    steps start from another state than the step before has left. ``maps`` are those of the parameters, where they are
+    at hand (:func:`maps_of`): only a pass that nobody goes back through can do without making them.
     """
-    params = {**params, **{w.name: tape.tap_all(w.name, w.forward(params[w.of])) for w in cell.weights}}  # (F0)
-    maps = Maps(cell, params)
+    maps = maps or maps_of(cell, params, tape)
     dense = () if affine.is_tokens(x) else (x,)
     dtype = np.result_type(*initial.values(), *params.values(), *dense)
     for name in cell.states:
@@ -54,6 +55,12 @@ def unroll(
                 tape.go_on(cell.full(name), anew.starts[t])
         states = _step(cell, maps, a[:, t], Nodes(**{name: rows[t] for name, rows in before.items()}), tape)
     return states
+
+
+def maps_of(cell: Cell, params: Parameters, tape: Tape) -> Maps:
+    """The cell's maps, laid out for products; taps the weights that are made of parameters."""
+    made = {w.name: tape.tap_all(w.name, w.forward(params[w.of])) for w in cell.weights}  # (F0)
+    return Maps(cell, {**params, **made})
 
 
 def in_order(cell: Cell, T: int) -> Sequence[int]:

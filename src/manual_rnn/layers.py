@@ -21,6 +21,7 @@ import numpy as np
 from manual_rnn.anew import Anew
 from manual_rnn.bptt import go_back, unroll
 from manual_rnn.cell import Array, Cell
+from manual_rnn.maps import Maps
 from manual_rnn.network import Network, side_by_side
 from manual_rnn.tape import Tape
 
@@ -34,15 +35,20 @@ def up(
     *,
     begins: Array | None = None,
     masks: Mapping[str, Array] = MappingProxyType({}),
+    maps: Mapping[str, Maps] = MappingProxyType({}),
 ) -> tuple[Array, dict[str, Array]]:
-    """Runs all layers; returns what the readout sees, (T, B, n), and the states after each cell's last step."""
+    """Runs all layers; returns what the readout sees, (T, B, n), and the states after each cell's last step.
+
+    ``maps``, by the cell's prefix: see :func:`manual_rnn.bptt.unroll`.
+    """
     shown = x
     states: dict[str, Array] = {}
     for k, layer in enumerate(network.layers):
         for cell in layer:
             rows = tape.tap_all(f"{cell.prefix}x", _masked(cell, shown, masks)) if k else shown  # (F5)
             of_cell = network.states_of(cell, initial)
-            last = unroll(cell, params, rows, of_cell, tape, anew=Anew.of(network, cell, params, begins))
+            anew = Anew.of(network, cell, params, begins)
+            last = unroll(cell, params, rows, of_cell, tape, anew=anew, maps=maps.get(cell.prefix))
             states |= {f"{cell.prefix}{name}": state for name, state in last.items()}
         shown = what_it_shows(layer, tape)
     return shown, states

@@ -95,9 +95,15 @@ class Maps:
         """By map, the name of the matrix that is taken of the input; these maps come first."""
         self.of_input = slice(0, len(self.U))
         self._maps, self._params = in_order, params
+        self._tables: dict[npt.DTypeLike, Array] = {}
 
     def table(self, dtype: npt.DTypeLike) -> Array:
         """U x + b of all maps for each token x, (k, n_in, n_hidden)."""
+        if dtype not in self._tables:
+            self._tables[dtype] = self._table(dtype)
+        return self._tables[dtype]
+
+    def _table(self, dtype: npt.DTypeLike) -> Array:
         n_in = self._params[next(iter(self.U.values()))].shape[1]
         table = np.zeros((len(self.places), n_in, self.n), dtype)
         for k, m in enumerate(self._maps):

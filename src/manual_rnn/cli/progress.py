@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from manual_rnn.options import TrainingOptions
-from manual_rnn.sampling import sample_text
+from manual_rnn.sampling import sample_texts
 from manual_rnn.text import Vocabulary
 from manual_rnn.training import Metrics, Step, Training, seeds
 
@@ -49,12 +49,13 @@ class TrainingProgress:
     def evaluated(self, metrics: Metrics) -> None:
         if not self._shown:
             return
-        model, rng = self._training, np.random.default_rng(self._seed)
-        sample = sample_text(model.network, model.params, self._vocabulary, length=SAMPLE_LENGTH, rng=rng)
+        model, rngs = self._training, [np.random.default_rng(self._seed)]
+        sample = sample_texts(model.network, model.params, self._vocabulary, length=SAMPLE_LENGTH, rngs=rngs)
         self._bar.console.print(
             f"update {metrics.update}: {metrics.train_nats:.3f} nats per character, "
             f"{metrics.val_nats:.3f} on the validation set",
             style="bold",
             highlight=False,
         )
-        self._bar.console.print("".join(sample), markup=False, highlight=False, style="dim")
+        text = "".join(character for (character,) in sample)
+        self._bar.console.print(text, markup=False, highlight=False, style="dim")
