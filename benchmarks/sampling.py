@@ -1,6 +1,6 @@
 """Characters drawn in a second, one sample and many: ``python benchmarks/sampling.py [--rounds 5] [--out FILE]``.
 
-Ours beside PyTorch's loop (where torch is installed): nn.RNN, nn.LSTM or nn.GRU, a linear readout, softmax, multinomial,
+Ours beside PyTorch's loop (where torch is installed): nn.RNN, nn.LSTM or nn.GRU, a linear readout, softmax, a draw,
 in inference mode. 65 characters, float32, one thread each; each engine in a process of its own, taken in turn, and the
 ratios are of medians. The weights are random: what is drawn does not matter to the time.
 """
