@@ -97,8 +97,8 @@ def test_export_writes_what_the_run_computes(tmp_path, capsys):
                  "--seq-len", "5", "--batch", "2", "--steps", "3"]) == 0  # fmt: skip
     capsys.readouterr()
     assert main(["export", str(run), str(file)]) == 0
-    assert capsys.readouterr().out == f"{file}: 2 layers of gru, 12 characters, ONNX opset 17.\n"
-    model, ids = load(run), np.arange(12)[:, None]
+    assert capsys.readouterr().out == f"{file}: 2 layers of gru, 11 characters, ONNX opset 17.\n"
+    model, ids = load(run), np.arange(11)[:, None]
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     characters = json.loads(session.get_modelmeta().custom_metadata_map["characters"])
     assert "".join(characters) == model.vocabulary.characters
