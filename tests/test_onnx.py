@@ -11,7 +11,7 @@ from manual_rnn.cli.app import main
 from manual_rnn.onnx_export import GATES, SIMPLE, to_onnx
 from manual_rnn.runs import load
 
-pytest.importorskip("onnx")
+onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 from onnx.reference import ReferenceEvaluator  # noqa: E402 (only where onnx is there)
 
@@ -54,6 +54,8 @@ def test_onnxruntime_gives_the_same_logits_and_states(name, options, tokens):
 
 @pytest.mark.parametrize("name", [name for name in [*SIMPLE, *GATES] if name not in NOT_IN_THE_REFERENCE])
 def test_the_reference_of_onnx_does_too(name):
+    if "lstm" in name and tuple(map(int, onnx.__version__.split(".")[:2])) < (1, 23):
+        pytest.skip("the reference evaluator of ONNX gives no state c before 1.23")
     network, params, fed, expected = case(name)
     model = to_onnx(network, params)
     outputs = [output.name for output in model.graph.output]
