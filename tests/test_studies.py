@@ -42,6 +42,37 @@ def test_the_measured_critical_line_is_the_theory_s_to_one_per_cent():
         assert wide < narrow  # the bias of a finite width, from above
 
 
+def of_widths(row):
+    """Where the line in 1/n ends, and what the widths alone are off by, the narrowest first."""
+    return row["extrapolated"], [one["deviation"] for one in row["by_width"].values()]
+
+
+def test_what_mean_field_theory_is_held_to_at_infinite_width():
+    """Three widths, a grid of gain and noise: every limit within three standard errors, and lines that are lines."""
+    found = saved("finite_width")
+    gains, stds = ({row[of] for row in found["grid"]} for of in ("gain", "input_std"))
+    assert (gains, stds, len(found["grid"])) == ({0.8, 1.0, 1.5, 2.0}, {0.1, 0.3, 0.5, 1.0}, 16)
+    for row in [*found["grid"], found["exponent"], *saved("gradient_norms")["rows"]]:
+        limit, off = of_widths(row)
+        assert len(off) == 3
+        assert abs(limit["value"] - row["theory"]) < 3 * limit["standard_error"]
+        assert limit["chi_squared"] < 12  # of one degree of freedom: one line in two thousand
+    for line in found["table"][16:18]:  # the mean square of the deviations, and the mean χ²
+        assert abs(line["in_standard_errors"]) < 3
+    exponent, off = of_widths(found["exponent"])
+    assert list(found["exponent"]["by_width"]) == ["400", "800", "1600"]
+    assert off[0] < off[1] < off[2] < 0
+    assert exponent["standard_error"] < 0.001
+    narrowest = min(of_widths(row)[1][0] for row in found["grid"])
+    ends = [of_widths(row)[0]["value"] - row["theory"] for row in found["grid"]]
+    said, text = module().ALT["finite_width"], (ROOT / "docs" / "studies.md").read_text(encoding="utf-8")
+    assert f"as much as {-narrowest:.2f} below theory" in said
+    assert "within 0.01 of it at n = ∞" in said
+    assert max(map(abs, ends)) < 0.01
+    at_two = [row["extrapolated"]["trend"]["value"] for row in found["grid"] if row["gain"] == 2]
+    assert f"by some −{-np.mean(at_two):.0f}/n at gain 2" in text
+
+
 def mean_over_seeds(found, name):
     """By update, and by whatever else the variable has; null is what was not there to measure."""
     return np.array(found[name]["data"], dtype=float).mean(axis=0)
