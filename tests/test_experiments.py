@@ -38,7 +38,7 @@ def test_isometry_is_checked_at_the_size_that_is_plotted(tmp_path, capsys):
     assert isometry.main(units=32, lags=22, seeds=2, out=tmp_path) == 0
     assert checked == [(32, 22)] * 2
     isometry.by_autodiff = lambda *_: float("nan")
-    assert isometry.main(units=2, lags=2, seeds=2, out=tmp_path / "undecided") == 1
+    assert isometry.main(units=8, lags=2, seeds=2, out=tmp_path / "undecided") == 1
 
 
 TOO_FEW = [

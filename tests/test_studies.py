@@ -78,7 +78,8 @@ def mean_over_seeds(found, name):
     return np.array(found[name]["data"], dtype=float).mean(axis=0)
 
 
-NUMBERS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven")
+NUMBERS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
+           "twelve", "thirteen", "fourteen", "fifteen")  # fmt: skip
 
 
 def test_what_is_said_of_training_is_in_the_saved_numbers():
@@ -111,3 +112,23 @@ def test_what_is_said_of_bounds_is_in_the_saved_numbers():
     assert f"rises by {NUMBERS[round(bound)]} decades" in said
     assert f"the linear network by {NUMBERS[round(linear)]}" in said
     assert (round(largest), round(root_mean_square)) == (-1, -2)  # "to a tenth", "to a hundredth"
+
+
+def test_what_is_said_of_isometry_is_in_the_saved_numbers():
+    found, said = saved("isometry"), module().ALT["isometry"]
+    assert (found["n"], found["lags"], found["seeds"]) == (200, 100, 40)
+    largest, median = (np.array(found[f"log10_of_{which}"]) for which in ("largest", "median"))
+    ends = NUMBERS[round(largest[-1].min())], NUMBERS[round(largest[-1].max())]
+    assert f"by {ends[0]} decade to {ends[1]} in a hundred steps" in said
+    assert f"the median falls by {NUMBERS[-round(np.median(median[-1]))]}" in said
+    limit, off = of_widths(found["median"])
+    assert abs(limit["value"] - found["median"]["theory"]) < 3 * limit["standard_error"]
+    assert len(off) == 3
+    at, lost = np.array(found["at"]), np.array(found["median_multiplied_out"])
+    typical = np.median(median, axis=1)
+    np.testing.assert_allclose(lost[at <= 60], typical[at <= 60], atol=0.05)  # until it is lost it is the same
+    assert (lost[at > 80] > typical[at > 80] + 0.1).all()
+    assert "stays above it from step 80 on" in said
+    orthogonal = [line for line in found["table"] if line["what"].startswith("orthogonal")]
+    assert len(orthogonal) == 2
+    assert all(abs(line["measured"]) < 1e-13 for line in orthogonal)

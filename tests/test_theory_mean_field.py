@@ -18,7 +18,14 @@ from manual_rnn.diagnostics import (
     typical_slope,
 )
 from manual_rnn.diagnostics.trajectory import Trajectory
-from manual_rnn.theory import critical_gain, mean_field, quarter_circle, relative_variance, slopes
+from manual_rnn.theory import (
+    critical_gain,
+    log_quantile_of_power,
+    mean_field,
+    quarter_circle,
+    relative_variance,
+    slopes,
+)
 
 
 def gaussian_mean(function, q, nodes=400_001):
@@ -141,6 +148,33 @@ def test_one_gaussian_matrix_spreads_as_fresh_ones_do():
     assert relative_variance(3, 1.0, 0.5, activation="linear") == 3  # the Fuss–Catalan moments 1, 4
     assert relative_variance(9, 1.0, 0.0, weights="orthogonal", activation="linear") == 0  # isometry
     assert relative_variance(9, 0.7, 0.0, weights="orthogonal") == 0  # tanh where nothing moves
+
+
+@pytest.mark.parametrize("lag", [1, 4])
+def test_the_singular_values_of_a_power_lie_on_the_fuss_catalan_law(lag):
+    s = np.linalg.svd(np.linalg.matrix_power(gaussian(600, 1.1, np.random.default_rng(3)), lag), compute_uv=False)
+    for below in (0.1, 0.25, 0.5, 0.75, 0.9):
+        assert (np.log(s) < log_quantile_of_power(below, lag, 1.1)).mean() == pytest.approx(below, abs=0.01)
+    assert np.log(s[0]) == pytest.approx(log_quantile_of_power(1.0, lag, 1.1), abs=0.05)
+
+
+def test_quantiles_of_powers_in_closed_form():
+    grid = np.linspace(0, 2, 400_001)
+    below = np.trapezoid(np.where(grid <= 1.3, quarter_circle(grid, 1.0), 0), grid)
+    assert np.exp(log_quantile_of_power(below, 1, 1.0)) == pytest.approx(1.3, abs=2e-5)  # the quarter circle
+    assert np.exp(log_quantile_of_power(1.0, 2, 1.0)) == pytest.approx(np.sqrt(27 / 4))
+    # The moments of Fuss and Catalan, E[s²] = 1 and E[s⁴] = k + 1, from the quantiles by the midpoint rule.
+    shares = (np.arange(800) + 0.5) / 800
+    for lag in (1, 3):
+        squares = np.exp([2 * log_quantile_of_power(share, lag, 1.0) for share in shares])
+        assert squares.mean() == pytest.approx(1, rel=5e-3)
+        assert (squares**2).mean() == pytest.approx(lag + 1, rel=0.03)
+    assert log_quantile_of_power(0.5, 100, 1.0) == pytest.approx(-50 * np.log(2), abs=0.01)  # 2^{−k/2}
+    assert log_quantile_of_power(0.5, 7, 3.0) == pytest.approx(log_quantile_of_power(0.5, 7, 1.0) + 7 * np.log(3))
+    with pytest.raises(ValueError, match=r"The share is 1\.5; it is at most 1"):
+        log_quantile_of_power(1.5, 3, 1.0)
+    with pytest.raises(ValueError, match="The share is 0; it must be"):
+        log_quantile_of_power(0, 3, 1.0)
 
 
 def test_singular_values_of_one_matrix_lie_on_the_quarter_circle():
