@@ -59,7 +59,7 @@ def draw(theme, grid, exponents):
     figure = Figure(figsize=(5.6, 8.2), layout="constrained")
     figure.suptitle("What a finite width costs goes as 1/n", x=0.02, ha="left", weight="bold", size=13)
     panels = figure.subplot_mosaic([list(ROWS)[:2], list(ROWS)[2:], ["λ", "λ"]])
-    names = {gain: (f"g = {gain:g}", theme.colours[k]) for gain, k in zip(GAINS, (4, 3, 2, 1), strict=True)}
+    names = {gain: (f"g = {gain:g}", theme.colours[k]) for gain, k in zip(GAINS, (1, 2, 3, 4), strict=True)}
     widths = {n for found in grid.values() for n in found.by_width}
     for std in ROWS:
         axes = panels[std]
