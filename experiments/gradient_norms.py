@@ -2,12 +2,14 @@ r"""Do gradients vanish or explode? ‖∂L/∂h(t)‖ against the lag T − t, 
 
 Random tanh networks of n units, a(t) = W h(t−1) + σ ξ(t): W Gaussian of variance g²/n, or orthogonal g Q, or the
 .01·randn of min-char-rnn, which is the Gaussian of gain .01 √n. Theory has one number for each gain: going back one
-step multiplies the squared norm by χ (:mod:`manual_rnn.theory.mean_field`).
+step multiplies the squared norm by χ (:mod:`manual_rnn.theory.mean_field`), if n is large: the slope is measured at
+three widths, and a line in 1/n through them ends at n → ∞. ``experiments/finite_width.py`` does so over a grid.
 
 The figure is written only if the gradients in it agree with those of ``jax.grad``, at the configuration plotted.
 """
 
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -16,40 +18,34 @@ from matplotlib.figure import Figure
 from manual_rnn import cells, diagnostics, experiment, theory
 from manual_rnn.experiment import Line
 from manual_rnn.figures import decades, headline, label_ends
+from manual_rnn.over_widths import OverWidths
 from reference import autodiff
 
 GAINS = (0.8, 1.0, 1.5, 2.0)
 
 
 def measure(recurrent, gain, *, n, networks, seed, **size):
-    """Norms by lag at width n, slopes at n/2 and n beside the theory's, and the cross-check of one network."""
-    at_half, at_n = (
-        diagnostics.norms_by_lag(width, networks=networks, gain=gain, recurrent=recurrent, seed=seed, **size)
-        for width in (n // 2, n)
-    )
-    by_width = {n // 2: diagnostics.typical_slope(at_half), n: diagnostics.typical_slope(at_n)}
-    net = diagnostics.driven_network(n, gain=gain, recurrent=recurrent, seed=(seed, n, 0), **size)  # the first of at_n
+    """Norms by lag at width n, slopes at n/4, n/2 and n beside the theory's, and the cross-check of one network."""
+    norms = {
+        width: diagnostics.norms_by_lag(width, networks=networks, gain=gain, recurrent=recurrent, seed=seed, **size)
+        for width in (n // 4, n // 2, n)
+    }
+    by_width = {width: diagnostics.typical_slope(of_width) for width, of_width in norms.items()}
+    net = diagnostics.driven_network(n, gain=gain, recurrent=recurrent, seed=(seed, n, 0), **size)  # the first at n
     problem, options = (cells.get("rnn"), net.params, net.x, net.y), {"initial": net.initial, "reduction": "last"}
     check = diagnostics.cross_check(*problem, **options, against=autodiff("rnn"))
-    return {
+    over_widths = OverWidths(by_width, theory.mean_field(gain, size["input_std"]).slope)
+    what = f"{recurrent.__name__}, g = {gain:.4g}: slope of log ‖∇h‖² by lag"
+    at_n = Line(what=f"{what}, n = {n}", measured=by_width[n].value, standard_error=by_width[n].standard_error,
+                theory=over_widths.theory)  # fmt: skip
+    return [at_n, over_widths.line(what, check=f"off by {check.worst:.0e}", agree=check.agree)], {
         "weights": recurrent.__name__,
         "gain": gain,
-        "theory": theory.mean_field(gain, size["input_std"]).slope,
-        "slope": asdict(by_width[n]),
-        "slope_of_mean_square": asdict(diagnostics.mean_slope(at_n)),
-        "slope_extrapolated": asdict(diagnostics.extrapolated(by_width)),
-        "log10_norm_quantiles": np.round(np.quantile(at_n, (0.1, 0.5, 0.9), axis=0) / np.log(10), 6).tolist(),
+        **over_widths.record(),
+        "slope_of_mean_square": asdict(diagnostics.mean_slope(norms[n])),
+        "log10_norm_quantiles": np.round(np.quantile(norms[n], (0.1, 0.5, 0.9), axis=0) / np.log(10), 6).tolist(),
         "cross_check": {"agree": check.agree, "undecided": check.undecided, "worst_relative_error": check.worst},
     }
-
-
-def line(row):
-    limit, check = row["slope_extrapolated"], row["cross_check"]
-    return Line(
-        what=f"{row['weights']}, g = {row['gain']:.4g}: slope of log ‖∇h‖² by lag, n → ∞", measured=limit["value"],
-        standard_error=limit["standard_error"], theory=row["theory"],
-        check=f"off by {check['worst_relative_error']:.0e}", agree=check["agree"],
-    )
 
 
 def draw(rows, theme, *, steps, networks):
@@ -93,7 +89,7 @@ def main(
     """Measures, compares, checks, draws.
 
     Args:
-        units: n, the width that is plotted; half of it is measured as well, to extrapolate to n → ∞.
+        units: n, the width that is plotted; half and a quarter are measured as well, to extrapolate to n → ∞.
         steps: T, the number of steps.
         networks: How many are drawn for each configuration.
         input_std: σ, the standard deviation of the noise at each unit.
@@ -103,16 +99,16 @@ def main(
     """
     if quick:
         units, steps, networks = 60, 20, 6
-    for name, value in {"units": units, "steps": steps, "networks": networks}.items():
-        if value < 2:
-            raise ValueError(f"--{name} is {value}; it is at least 2.")
+    for name, value, least in (("units", units, 8), ("steps", steps, 2), ("networks", networks, 2)):
+        if value < least:
+            raise ValueError(f"--{name} is {value}; it is at least {least}.")
     options = {"n": units, "steps": steps, "networks": networks, "input_std": input_std, "seed": seed}
     kinds = [(diagnostics.gaussian, 0.01 * units**0.5)]
     kinds += [(recurrent, gain) for gain in GAINS for recurrent in (diagnostics.gaussian, diagnostics.orthogonal)]
     measuring = experiment.progress(kinds, "networks", len(kinds))
-    rows = [measure(recurrent, gain, **options) for recurrent, gain in measuring]
+    lines, rows = zip(*(measure(recurrent, gain, **options) for recurrent, gain in measuring), strict=True)
     return experiment.publish(
-        "gradient_norms", [line(row) for row in rows],
+        "gradient_norms", list(chain(*lines)),
         lambda theme: draw(rows, theme, steps=steps, networks=networks), out, record={**options, "rows": rows},
     )  # fmt: skip
 

@@ -2,8 +2,8 @@ r"""Why is an exploding gradient useless, and what does clipping do about it? Th
 
 x(t) = w σ(x(t−1)) + b, fifty steps from x(0) = ½, with the error (σ(x(50)) − 0.7)²: figure 6 of Pascanu, Mikolov,
 Bengio, "On the difficulty of training recurrent neural networks" (2013). Drawn over w and b, the error is flat but for
-a wall, at the foot of which the gradient is thousands of times as long as elsewhere. A step of gradient descent that
-meets it is thrown away; one that is clipped by its norm goes on.
+a wall, where the gradient is more than a hundred thousand times as long as its median over the plane. A step of
+gradient descent that meets it is thrown away; one that is clipped by its norm goes on.
 
 The gradient is BPTT written out for the one unit, ∇w = Σ ∇x(t) σ(x(t−1)), and the figure is drawn only if it agrees
 with ``jax.grad`` at points all over the plane.

@@ -4,7 +4,6 @@ import importlib.util
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from manual_rnn.diagnostics import Disagreement
@@ -57,21 +56,3 @@ def test_what_cannot_be_measured_gets_a_sentence(study, arguments, code, sentenc
     assert study.experiment.run(study.main, study.__doc__, arguments) == code
     assert sentence in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
-
-
-def test_what_its_text_says_is_what_was_saved(study):
-    """The figure's horizons, saturation and clipping, as the docstring tells them."""
-    cells = json.loads((SCRIPT.parents[1] / "docs" / "figures" / "during_training.json").read_text("utf-8"))["cells"]
-
-    def mean(name, what, update):  # over seeds, and nodes if there are any
-        return np.mean(np.array(cells[name][what]["data"], float)[:, update])
-
-    assert round(mean("rnn", "horizon", 0), -1) == round(mean("rnn_orthogonal", "horizon", 0), -1) == 30
-    assert [round(mean(name, "horizon", -1)) for name in ("rnn", "rnn_orthogonal")] == [9, 13]
-    assert {round(mean(name, "horizon", 0)) for name in ("lstm", "gru")} == {8, 9}
-    assert [round(mean(name, "saturated", -1), 1) for name in study.CELLS] == [0, 0, 0.2, 0.2]
-    assert mean("rnn_orthogonal", "fired", -1) == 1
-    for name in study.CELLS:
-        assert cells[name]["cosine"]["dims"] == ["seed", "update"]
-        assert all(mean(name, "cosine", k) < 0.99 for k in (1, 2, 3))  # up to update 10
-        assert all(mean(name, "cosine", k) > 0.985 for k in range(4, 7))

@@ -38,13 +38,14 @@ def test_isometry_is_checked_at_the_size_that_is_plotted(tmp_path, capsys):
     assert isometry.main(units=32, lags=22, seeds=2, out=tmp_path) == 0
     assert checked == [(32, 22)] * 2
     isometry.by_autodiff = lambda *_: float("nan")
-    assert isometry.main(units=2, lags=2, seeds=2, out=tmp_path / "undecided") == 1
+    assert isometry.main(units=8, lags=2, seeds=2, out=tmp_path / "undecided") == 1
 
 
 TOO_FEW = [
     ("isometry", "--units", 0), ("isometry", "--seeds", 1), ("bounds", "--units", 0), ("newton_cost", "--units", 0),
     ("curse_of_memory", "--runs", 1), ("truncation_bias", "--runs", 0), ("truncation_bias", "--steps", 20),
     ("chrono", "--units", 1), ("lyapunov_spectrum", "--matrices", 0), ("phase_diagram", "--networks", 0),
+    ("finite_width", "--units", 4), ("finite_width", "--networks", 2), ("finite_width", "--steps", 10),
     ("phase_diagram", "--grid", 1), ("the_wall", "--grid", 0), ("the_wall", "--updates", 0),
 ]  # fmt: skip
 

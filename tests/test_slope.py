@@ -43,6 +43,9 @@ def test_extrapolation_takes_off_what_goes_as_one_over_n():
     limit = extrapolated(at)
     assert limit.value == pytest.approx(0.24)
     assert limit.standard_error == pytest.approx(np.sqrt(5) * 0.001)
+    assert limit.trend.value == pytest.approx(-3)
+    assert limit.trend.standard_error == pytest.approx(np.sqrt(2) * 0.001 * 400)  # of a difference, over 1/200 − 1/400
+    assert (limit.freedom, limit.chi_squared) == (0, pytest.approx(0, abs=1e-18))  # two points lie on a line
 
 
 def test_extrapolation_of_several_widths_weighs_them_by_their_errors():
@@ -52,11 +55,29 @@ def test_extrapolation_of_several_widths_weighs_them_by_their_errors():
         values = [0.24 - 3 / n + error * rng.standard_normal() for n, error in zip(widths, errors, strict=True)]
         at = {n: Slope(value=v, standard_error=e) for n, v, e in zip(widths, values, errors, strict=True)}
         limits.append(extrapolated(at))
+    trends = np.array([limit.trend.value for limit in limits])
+    assert abs(trends.mean() + 3) < 4 * trends.std() / np.sqrt(len(trends))
+    assert trends.std() == pytest.approx(limits[0].trend.standard_error, rel=0.06)
+    chi_squared = np.array([limit.chi_squared for limit in limits])
+    assert limits[0].freedom == 1
+    assert chi_squared.mean() == pytest.approx(1, abs=4 * np.sqrt(2 / 2000))
+    assert (chi_squared > 3.841).mean() == pytest.approx(0.05, abs=4 * np.sqrt(0.05 * 0.95 / 2000))
     found = np.array([limit.value for limit in limits])
     assert abs(found.mean() - 0.24) < 4 * found.std() / np.sqrt(len(found))
     assert found.std() == pytest.approx(limits[0].standard_error, rel=0.06)  # 1.6 % is its standard error
     with pytest.raises(ValueError, match=r"The widths are \[200\]; a line in 1/n needs at least two"):
         extrapolated({200: Slope(value=1.0, standard_error=0.1)})
+
+
+def test_a_bias_that_is_not_one_over_n_shows_in_chi_squared():
+    at = {n: Slope(value=0.24 - 1 / np.sqrt(n), standard_error=0.001) for n in (100, 200, 400, 800)}
+    limit = extrapolated(at)
+    assert limit.freedom == 2
+    assert limit.chi_squared > 20
+    line = np.polyfit([1 / n for n in at], [slope.value for slope in at.values()], 1)  # another way to it
+    assert [limit.trend.value, limit.value] == pytest.approx(line)
+    misses = [slope.value - np.polyval(line, 1 / n) for n, slope in at.items()]
+    assert limit.chi_squared == pytest.approx((np.array(misses) ** 2).sum() / 0.001**2)
 
 
 @pytest.mark.parametrize("fit", [typical_slope, mean_slope])

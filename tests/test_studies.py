@@ -4,8 +4,6 @@ import importlib.util
 import json
 from pathlib import Path
 
-import numpy as np
-
 ROOT = Path(__file__).parents[1]
 
 
@@ -42,41 +40,18 @@ def test_the_measured_critical_line_is_the_theory_s_to_one_per_cent():
         assert wide < narrow  # the bias of a finite width, from above
 
 
-def mean_over_seeds(found, name):
-    """By update, and by whatever else the variable has; null is what was not there to measure."""
-    return np.array(found[name]["data"], dtype=float).mean(axis=0)
-
-
-NUMBERS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven")
-
-
-def test_what_is_said_of_training_is_in_the_saved_numbers():
-    """The alternative text, and the paragraphs above it, of the figure of gradients during training."""
-    cells = saved("during_training")["cells"]
-    fallen = {name: -mean_over_seeds(one, "log_norm")[:, 50] / np.log(10) for name, one in cells.items()}  # in decades
-    horizon = {name: mean_over_seeds(one, "horizon") for name, one in cells.items()}
-    vanilla, gated = ("rnn", "rnn_orthogonal"), ("lstm", "gru")
-    said = module().ALT["during_training"]
-    at_first, of_gated = {round(fallen[name][0]) for name in vanilla}, {round(fallen[name][0]) for name in gated}
-    assert len(at_first) == len(of_gated) == 1
-    assert f"falls by {NUMBERS[at_first.pop()]} decades in fifty steps" in said
-    assert f"that of the gated ones by {NUMBERS[of_gated.pop()]}" in said
-    assert f"after the last all fall by {NUMBERS[int(min(of[-1] for of in fallen.values()))]} or more" in said
-    text = " ".join((ROOT / "docs" / "studies.md").read_text(encoding="utf-8").split())
-    assert {round(horizon[name][0], -1) for name in vanilla} == {30}
-    ends = " and ".join(str(round(horizon[name][-1])) for name in vanilla)
-    assert f"start with a horizon of 30 lags and end with {ends}:" in text
-    assert "The gated ones have 8 or 9 from the start" in text
-    assert {round(horizon[name][0]) for name in gated} == {8, 9}
-    saturated = {name: mean_over_seeds(one, "saturated")[-1].mean() for name, one in cells.items()}
-    assert "a fifth of their units saturated, the vanilla ones with hardly any" in text
-    assert all(0.17 < saturated[name] < 0.25 for name in gated)
-    assert all(saturated[name] < 0.01 for name in vanilla)
-
-
-def test_what_is_said_of_bounds_is_in_the_saved_numbers():
-    bound, linear, largest, root_mean_square, _ = (line["measured"] for line in saved("bounds")["table"])
-    said = module().ALT["bounds"]
-    assert f"rises by {NUMBERS[round(bound)]} decades" in said
-    assert f"the linear network by {NUMBERS[round(linear)]}" in said
-    assert (round(largest), round(root_mean_square)) == (-1, -2)  # "to a tenth", "to a hundredth"
+def test_what_mean_field_theory_is_held_to_at_infinite_width():
+    """Three widths, a grid of gain and noise: every limit within three standard errors, and lines that are lines."""
+    found = saved("finite_width")
+    gains, stds = ({row[of] for row in found["grid"]} for of in ("gain", "input_std"))
+    assert (gains, stds, len(found["grid"])) == ({0.8, 1.0, 1.5, 2.0}, {0.1, 0.3, 0.5, 1.0}, 16)
+    for row in [*found["grid"], found["exponent"], *saved("gradient_norms")["rows"], saved("isometry")["median"]]:
+        limit = row["extrapolated"]
+        assert len(row["by_width"]) == 3
+        assert abs(limit["value"] - row["theory"]) < 3 * limit["standard_error"]
+        assert limit["chi_squared"] < 12  # of one degree of freedom: one line in two thousand
+    for line in found["table"][16:18]:  # the mean square of the deviations, and the mean χ²
+        assert abs(line["in_standard_errors"]) < 3
+    off = [one["deviation"] for one in found["exponent"]["by_width"].values()]  # the narrowest first
+    assert off[0] < off[1] < off[2] < 0
+    assert found["exponent"]["extrapolated"]["standard_error"] < 0.001

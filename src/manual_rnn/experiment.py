@@ -63,6 +63,8 @@ def run(main: Callable[..., int], doc: str | None, arguments: Sequence[str] | No
     app = cyclopts.App(help=(doc or "").strip().splitlines()[0].lstrip("r"), result_action="return_value")
     app.default(main)
     try:
+        import scipy.linalg  # noqa: F401 — the threads of what is loaded later would not be limited
+
         from manual_rnn.diagnostics import Disagreement
 
         try:

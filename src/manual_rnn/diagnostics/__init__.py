@@ -33,12 +33,13 @@ from manual_rnn.diagnostics.measurable import Unmeasurable
 from manual_rnn.diagnostics.recurrence import recurrent_matrices
 from manual_rnn.diagnostics.saturation import saturation
 from manual_rnn.diagnostics.seeds import mean_over_seeds, over_seeds
-from manual_rnn.diagnostics.slope import Slope, extrapolated, mean_slope, typical_slope
+from manual_rnn.diagnostics.slope import Limit, Slope, extrapolated, mean_slope, typical_slope
 
 __all__ = [
     "CrossCheck",
     "Disagreement",
     "DrivenNetwork",
+    "Limit",
     "Slope",
     "Unmeasurable",
     "clipping_statistics",

@@ -7,9 +7,9 @@ The largest says how much a gradient can grow on the way, the smallest how much 
 dynamical isometry (Saxe, McClelland, Ganguli 2014; Pennington, Schoenholz, Ganguli 2017). A cell of several states
 has them end to end, [h, c].
 
-The product is taken as it stands, by sending the unit vectors back through the steps. A singular value that is
-smaller than the largest by more than the format's digits has been lost in its rounding: it is nan here. For those over
-a long way see :mod:`manual_rnn.diagnostics.lyapunov`, whose logarithms have no such limit.
+The product is never multiplied out: it is taken apart after each step (:mod:`manual_rnn.diagnostics.product`), so that
+singular values of 1 and of 1e-100 stand side by side, each to its own digits. Only what a single step shrinks by more
+than the format's digits, as a unit does that is off, is lost: it is nan here, and so is what is smaller.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from manual_rnn.diagnostics.comparison import HOPELESS, CrossCheck, Oracle, ask,
 from manual_rnn.diagnostics.labelled import xr
 from manual_rnn.diagnostics.many_losses import unscaled
 from manual_rnn.diagnostics.measurable import check_count, check_decomposed
+from manual_rnn.diagnostics.product import Product
 from manual_rnn.diagnostics.rounding import MOVES
 from manual_rnn.diagnostics.trajectory import Scaled, Trajectory, units
 
@@ -59,18 +60,19 @@ def jacobian_singular_values(
     """
     check_count("every", every, 1, "number of steps")
     run = Trajectory.of(cell, params, x, initial)
-    check_decomposed(run.params["V"].dtype)
-    going = Scaled.of(run, run.width)
-    for name, rows in units(run).items():
-        going.rows[name][:] = rows
+    dtype = run.params["V"].dtype
+    check_decomposed(dtype)
+    products = [Product(run.width, float(np.finfo(dtype).eps)) for _ in range(run.B)]
     steps = range(run.T, -1, -every)
     logs = np.empty((len(steps), run.B, run.width))
     for t in range(run.T, -1, -1):
         if t in steps:
-            logs[steps.index(t)] = _log_singular_values(going)
+            logs[steps.index(t)] = [product.log_singular_values() for product in products]
         if t == steps[-1]:
             break
-        going.back(run, t - 1, run.width)
+        directions = np.stack([product.directions for product in products]).astype(dtype)
+        for product, sent in zip(products, run.columns(run.back(t - 1, run.bundle(directions))[0]), strict=True):
+            product.grow(sent)
     at = np.array(steps)
     found = xr.DataArray(
         logs,
@@ -81,11 +83,11 @@ def jacobian_singular_values(
             "diagnostic": "jacobian_singular_values", "long_name": "log singular value of ∂h(T)/∂h(t)", "units": "nats",
         },
     )  # fmt: skip
-    return found if against is None else checked(found, _checks(run, params, going, steps[-1], logs[-1], against))
+    return found if against is None else checked(found, _checks(run, params, steps[-1], logs[-1], against))
 
 
 def _checks(
-    run: Trajectory, params: Mapping[str, Array], going: Scaled, t: int, logs: Array, against: Oracle
+    run: Trajectory, params: Mapping[str, Array], t: int, logs: Array, against: Oracle
 ) -> dict[str, CrossCheck]:
     """The rows of ∂h(T)/∂h(t) at the last t, and its singular values, beside those of the oracle."""
     cell, T, B, n = run.cell, run.T - t, run.B, run.n_hidden
@@ -103,16 +105,8 @@ def _checks(
     one = cell.states[0] if len(cell.states) == 1 else None
     _, grads = ask(against, [problem(cell, params, x, many, upstream=flat[one] if one else flat)])[0]
     theirs = np.stack([grads[f"{name}0"].reshape(len(picked), B, n) for name in cell.states], axis=2)
-    ours = _stacked(cell, going)[picked]
-    rng, moved = np.random.default_rng(0), []
-    for _ in range(MOVES):
-        other = Trajectory.moved(cell, params, run.x[t:], initial, rng)
-        way = Scaled.of(other, other.width)
-        for name, rows in units(other).items():
-            way.rows[name][:] = rows
-        for step in range(T - 1, -1, -1):
-            way.back(other, step, other.width)
-        moved.append(_stacked(cell, way)[picked])
+    ours, rng = _rows(run, t)[picked], np.random.default_rng(0)
+    moved = [_rows(Trajectory.moved(cell, params, run.x[t:], initial, rng), 0)[picked] for _ in range(MOVES)]
     rows_check = compare(ours, theirs, moved, {"row": picked, "sequence": range(B), "state": cell.states})
     checks = {f"∂h(T)/∂h({t})": rows_check}
     if len(picked) == run.width:
@@ -132,18 +126,11 @@ def _of_values(logs: Array, theirs: Array, rows: CrossCheck) -> CrossCheck:
     return CrossCheck(error=error, allowance=allowance, decided=decided, places={"sequence": range(len(error))})
 
 
-def _stacked(cell: Cell, going: Scaled) -> Array:
-    """Rows of a Jacobian by state, (D, B, states, n), as the format has them."""
-    return np.stack([unscaled(going.rows[name], going.power) for name in cell.states], axis=2)
-
-
-def _log_singular_values(going: Scaled) -> Array:
-    """(B, D) of each sequence's matrix (D, D), whose rows are scaled by powers of their own."""
-    matrices = np.concatenate([rows.swapaxes(0, 1) for rows in going.rows.values()], axis=-1)
-    largest = going.power.max(axis=0)
-    matrices = np.ldexp(matrices, (going.power - largest).T[..., None])
-    values = np.linalg.svd(matrices, compute_uv=False)
-    lost = (values <= values[:, :1] * np.finfo(values.dtype).eps * values.shape[-1]) & (values[:, :1] > 0)
-    with np.errstate(divide="ignore"):
-        logs = np.log(values) + np.log(2) * largest[:, None]
-    return np.where(lost, np.nan, logs)
+def _rows(run: Trajectory, t: int) -> Array:
+    """The rows of ∂h(T)/∂h(t) by state, (D, B, states, n), as the format has them."""
+    going = Scaled.of(run, run.width)
+    for name, rows in units(run).items():
+        going.rows[name][:] = rows
+    for step in range(run.T - 1, t - 1, -1):
+        going.back(run, step, run.width)
+    return np.stack([unscaled(going.rows[name], going.power) for name in run.cell.states], axis=2)

@@ -27,6 +27,19 @@ class Slope:
     standard_error: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class Limit(Slope):
+    """What the slopes of several widths n come to at n → ∞, if the bias goes as 1/n: value + trend/n at the width n."""
+
+    trend: Slope
+    """The bias times n. Its error and that of the value are not independent: both are of one line."""
+    chi_squared: float
+    """Σ ((measured − line) / standard error)² over the widths. About ``freedom`` where a line fits; far above that the
+    bias goes otherwise, and the value is none to trust: take wider networks."""
+    freedom: int
+    """The number of widths less two. With two a line fits always, and 0 says nothing."""
+
+
 def typical_slope(log_norms: Array) -> Slope:
     """The mean over networks of the slope of 2 log ‖∇h‖, by least squares.
 
@@ -51,12 +64,14 @@ def mean_slope(log_norms: Array) -> Slope:
     return Slope(value=float(value), standard_error=float(spread))
 
 
-def extrapolated(by_width: Mapping[int, Slope]) -> Slope:
+def extrapolated(by_width: Mapping[int, Slope]) -> Limit:
     """The value at infinite width from those at two widths n or more, if the bias goes as 1/n.
 
     The line through them over 1/n, by least squares, each weighted by its standard error, where it meets 1/n = 0; with
-    n/2 and n that is twice the second less the first. Raises ValueError for fewer than two widths,
-    or a standard error that is not finite and above zero.
+    n/2 and n that is twice the second less the first. From three widths on, ``chi_squared`` says whether they lie on a
+    line. What it does not see: a bias that goes otherwise and is smaller than the errors.
+
+    Raises ValueError for fewer than two widths, or a standard error that is not finite and above zero.
     """
     if len(by_width) < 2:
         raise ValueError(f"The widths are {sorted(by_width)}; a line in 1/n needs at least two.")
@@ -66,8 +81,13 @@ def extrapolated(by_width: Mapping[int, Slope]) -> Slope:
     values = np.array([slope.value for slope in by_width.values()])
     line = np.stack([np.ones(len(errors)), 1 / np.array(list(by_width))], axis=1) / errors[:, None]
     spread = np.linalg.inv(line.T @ line)
-    at_infinity, _ = spread @ line.T @ (values / errors)
-    return Slope(value=float(at_infinity), standard_error=float(np.sqrt(spread[0, 0])))
+    fitted = spread @ line.T @ (values / errors)
+    (at_infinity, trend), (error, error_of_trend) = fitted, np.sqrt(np.diagonal(spread))
+    return Limit(
+        value=float(at_infinity), standard_error=float(error),
+        trend=Slope(value=float(trend), standard_error=float(error_of_trend)),
+        chi_squared=float(((values / errors - line @ fitted) ** 2).sum()), freedom=len(errors) - 2,
+    )  # fmt: skip
 
 
 def _slopes(rows: Array) -> Array:

@@ -5,7 +5,8 @@ Mean-field laws, of wide random networks, n → ∞:
 
 - ``mean_field``: the stationary variance, χ and the Lyapunov exponent; tanh, ReLU, linear; Gaussian or orthogonal W.
 - ``critical_gain``, ``slopes``: the phase diagram.
-- ``relative_variance``, ``quarter_circle``: the singular values, where Gaussian and orthogonal weights differ.
+- ``relative_variance``, ``quarter_circle``, ``log_quantile_of_power``: singular values, where Gaussian and orthogonal
+  weights differ.
 - ``minimal_rnn``, ``gru``, ``gru_reset_before``: gated cells, with fresh weights at every step. An LSTM does not close
   in this way: see :mod:`manual_rnn.theory.gated`.
 
@@ -33,7 +34,7 @@ from manual_rnn.theory.linear_network import log_norms_by_lag
 from manual_rnn.theory.mean_field import MeanField, mean_field
 from manual_rnn.theory.minimal_rnn import minimal_rnn
 from manual_rnn.theory.phase_diagram import critical_gain, slopes
-from manual_rnn.theory.singular_values import quarter_circle, relative_variance
+from manual_rnn.theory.singular_values import log_quantile_of_power, quarter_circle, relative_variance
 from manual_rnn.theory.truncation_bias import truncation_bias, truncation_for
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "gru_reset_before",
     "log_jacobian_bound",
     "log_norms_by_lag",
+    "log_quantile_of_power",
     "lyapunov_spectrum",
     "mean_field",
     "memory_of_chrono",

@@ -12,7 +12,7 @@ def scipy_or_sentence(submodule: str) -> Any:
         return importlib.import_module(f"scipy.{submodule}")
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            "This theory needs scipy, which is not installed; "
+            "This needs scipy, which is not installed; "
             'it comes with: pip install "manual-rnn[figures]".',
             name="scipy",
         ) from error

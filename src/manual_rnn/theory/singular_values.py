@@ -17,13 +17,25 @@ singular values as n → ∞:
     s \sim \frac{\sqrt{4 g^2 - s^2}}{\pi g^2} \text{ on } [0, 2g] \text{ (Gaussian, the quarter circle)}, \qquad
     s = g \text{ (orthogonal)}                                                              && \text{(S4)}
 
+and Wᵏ, Gaussian, of gain one: a share F of its singular values is above s(φ), 0 < φ < π/(k+1) (Fuss–Catalan),
+
+.. math::
+    s(\varphi)^2 &= \frac{\sin^{k+1}((k+1)\varphi)}{\sin\varphi \, \sin^k(k\varphi)}, \qquad
+    s(0)^2 = \frac{(k+1)^{k+1}}{k^k}                                                         && \text{(S5)} \\
+    F(\varphi) &= \int_0^\varphi \frac{\sin\theta \, \sin((k+1)\theta)}{\pi \sin(k\theta)} \left[ \cot\theta
+    + k^2 \cot(k\theta) - (k+1)^2 \cot((k+1)\theta) \right] d\theta                         && \text{(S6)}
+
+The largest grows as the square root of e(k+1) only, the median falls as 2^{−k/2}.
+
 Sources: Pennington, Schoenholz, Ganguli, "Resurrecting the sigmoid in deep learning through dynamical isometry",
 NeurIPS 2017, for (S2): the first coefficients of S-transforms add; Chen, Pennington, Schoenholz, ICML 2018, for
-recurrent networks; Marchenko, Pastur 1967 for (S4). That one W for all steps gives the same as a fresh W for each is
-exact in the linear Gaussian case: both have the Fuss–Catalan moments.
+recurrent networks; Marchenko, Pastur 1967 for (S4); Haagerup, Möller, "The law of large numbers for the free
+multiplicative convolution", 2013, for (S5). That one W for all steps gives the same as a fresh W for each is exact in
+the linear Gaussian case: both have the Fuss–Catalan moments (Alexeev, Götze, Tikhomirov 2010).
 
-What it does not see: a finite n, and so the edges (at lag 100 and n = 200 the median singular value of W¹⁰⁰ is 1e-13,
-which no variance tells); with one W for all steps and a nonlinearity, that diag(φ') at one step knows that of another.
+What it does not see: a finite n, and so the edges: at lag 100 and n = 200 the largest singular value of W¹⁰⁰ is not
+(S5)'s 17 but anything from that to a hundred thousand, as it has the hundredth power of the largest eigenvalue; with
+one W for all steps and a nonlinearity, that diag(φ') at one step knows that of another.
 """
 
 from __future__ import annotations
@@ -33,6 +45,7 @@ import numpy as np
 from manual_rnn.cell import Array
 from manual_rnn.theory import activations
 from manual_rnn.theory.arguments import above_zero, whole
+from manual_rnn.theory.extras import scipy_or_sentence
 from manual_rnn.theory.mean_field import mean_field
 
 S_1 = {"gaussian": -1.0, "orthogonal": 0.0}
@@ -61,3 +74,31 @@ def quarter_circle(s: Array, gain: float) -> Array:
     inside = np.where(s >= 0, 4 * gain**2 - s**2, 0.0)
     density: Array = np.sqrt(np.maximum(inside, 0.0)) / (np.pi * gain**2)
     return density
+
+
+def log_quantile_of_power(below: float, lag: int, gain: float) -> float:
+    """log s, natural, such that a share ``below`` of the singular values of W^lag is smaller; (S5), (S6).
+
+    W Gaussian of that gain, n → ∞ at a fixed lag; of a share of 1 it is the largest. Raises ValueError for a share that
+    is not above 0 and at most 1, a lag below 1, or a gain not above zero; ModuleNotFoundError without scipy.
+    """
+    whole("lag", lag, 1)
+    above_zero("gain", gain)
+    above_zero("share", below)
+    if below > 1:
+        raise ValueError(f"The share is {below}; it is at most 1.")
+    k, end = lag, np.pi / (lag + 1)
+    if below == 1:
+        return lag * float(np.log(gain)) + ((k + 1) * float(np.log(k + 1)) - k * float(np.log(k))) / 2
+
+    def above(phi: float) -> float:
+        def density(theta: float) -> float:
+            inner = 1 / np.tan(theta) + k**2 / np.tan(k * theta) - (k + 1) ** 2 / np.tan((k + 1) * theta)
+            return float(np.sin(theta) * np.sin((k + 1) * theta) / (np.pi * np.sin(k * theta)) * inner)
+
+        share: float = scipy_or_sentence("integrate").quad(density, 0, phi, epsabs=1e-13, epsrel=1e-12, limit=200)[0]
+        return share
+
+    phi = scipy_or_sentence("optimize").brentq(lambda phi: above(phi) - (1 - below), 1e-9 * end, (1 - 1e-9) * end)
+    log_square = (k + 1) * np.log(np.sin((k + 1) * phi)) - np.log(np.sin(phi)) - k * np.log(np.sin(k * phi))
+    return lag * float(np.log(gain)) + float(log_square) / 2
