@@ -65,7 +65,10 @@ def measured(params, when, *, delay, directions):
 
 
 def learnt(configuration, seed):
-    """What flossing made of the Jacobians; whether and when the task was solved, and how well it is answered."""
+    """What flossing made of the Jacobians; when the loss was half of the floor and the task solved, and what is right.
+
+    ``begin`` is before flossing, ``start`` after it, ``end`` after training.
+    """
     delay, directions, start = (configuration[name] for name in ("delay", "directions", "start"))
     rng, over = np.random.default_rng(seed), {"delay": delay, "directions": directions}
     params = initialise(RNN, n_in=1, n_hidden=configuration["units"], n_out=1, seed=rng, recurrent=STARTS[start])
@@ -79,12 +82,15 @@ def learnt(configuration, seed):
                   optimiser=Adam(beta_2=0.999), every=250, sequences=100)  # fmt: skip
     batch = task.draw(100, seed=rng, dtype=np.float32)
     right = task.right(answers(RNN, params, batch.x), batch.y)[batch.weights > 0]
-    solved = found.solved_at is not None
+    solved, losses = found.solved_at is not None, np.array(found.losses)
+    means = np.convolve(losses, np.ones(50) / 50, mode="valid")
+    halved = np.flatnonzero(means < task.floor / 2)
     return values | measured(params, "end", **over) | {
         "solved": float(solved),
         "updates_needed": float(found.solved_at if solved else math.inf),
+        "updates_to_half": float(halved[0] + 50 if halved.size else math.inf),
         "failed": float(found.failure is not None),
-        "loss": float(np.mean(found.losses[-50:])),
+        "loss": float(means[-1]),
         "right": float(right.mean()),
         "norm_start": float(np.mean(found.norms[:50])),
         "norm_end": float(np.mean(found.norms[-50:])),
@@ -99,7 +105,7 @@ def study(name, *, delays, length, units, directions, flossing, updates, seeds):
     )  # fmt: skip
 
 
-STUDY = study("gradient_flossing", delays=(6, 16), length=60, units=40, directions=37, flossing=150, updates=1000,
+STUDY = study("gradient_flossing", delays=(10, 20), length=100, units=40, directions=37, flossing=250, updates=1000,
               seeds=1)  # fmt: skip
 HOURS = study("gradient_flossing_hours", delays=(10, 20, 30), length=300, units=80, directions=75, flossing=500,
               updates=3000, seeds=3)  # fmt: skip

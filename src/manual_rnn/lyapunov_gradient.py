@@ -16,7 +16,7 @@ Back, from the last step to the first, with ∇Q(τ) = 0 and ∇s(τ) = 0, for a
 .. math::
     \nabla R_{ii}(t)      &= \frac{\nabla \lambda_i}{(\tau - w)\, R_{ii}(t)}
                              \text{ where } t > w, \text{ else } 0                                && \text{G1} \\
-    \nabla Z(t)           &= \text{what } \nabla Q(t) \text{ and } \nabla R(t) \text{ send back}   && \text{G2, by Q5} \\
+    \nabla Z(t)           &= \text{what } \nabla Q(t) \text{ and } \nabla R(t) \text{ send back} && \text{G2, by Q5} \\
     \nabla Q(t-1)         &= J(t)^\top \nabla Z(t)                                                && \text{G3} \\
     \nabla s(t-1)         &= J(t)^\top \nabla s(t)
                              + \sum_j \frac{\partial}{\partial s(t-1)}\, z_j^\top J(t)\, q_j      && \text{G4} \\
