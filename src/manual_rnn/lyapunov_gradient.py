@@ -95,9 +95,15 @@ def lyapunov_gradient(
     width = sum(initial[name].shape[1] for name in cell.states)
     k = width if count is None else count
     _check(dtype, T, width, k, warm_up)
-    begin, _ = qr.forward(np.random.default_rng(seed).standard_normal((B, width, k)))
     run = _Run(cell, params, k, B)
-    return run.forward(x, initial, begin.astype(dtype), warm_up), run.back
+    begin = first_directions(B, width, k, seed=seed).astype(dtype)
+    return run.forward(x, initial, begin, warm_up), run.back
+
+
+def first_directions(B: int, width: int, count: int, *, seed: int) -> Array:
+    """Q(0), (B, width, count): orthonormal columns, drawn uniformly for each sequence."""
+    Q, _ = qr.forward(np.random.default_rng(seed).standard_normal((B, width, count)))
+    return Q
 
 
 @dataclass(frozen=True)
