@@ -108,6 +108,6 @@ def study(name, *, delays, length, units, directions, flossing, updates, seeds):
 STUDY = study("gradient_flossing", delays=(10, 20), length=100, units=40, directions=37, flossing=250, updates=1000,
               seeds=1)  # fmt: skip
 HOURS = study("gradient_flossing_hours", delays=(10, 20, 30), length=300, units=80, directions=75, flossing=500,
-              updates=3000, seeds=3)  # fmt: skip
+              updates=3000, seeds=5)  # fmt: skip
 FULL = study("gradient_flossing_full", delays=(10, 20, 30, 40, 60, 80), length=300, units=80, directions=75,
              flossing=500, updates=20_000, seeds=10)  # fmt: skip

@@ -41,7 +41,7 @@ difference of the ∇R_ii R_ii of two steps, zero but at both ends of the window
 
 What it does not see: exponents of a finite run whose directions began at random are not yet those of the limit
 (:mod:`manual_rnn.diagnostics.lyapunov`). And this is a gradient through time like any other, which explodes where the
-run is chaotic and τ is long; where two exponents are equal, it depends on the directions that rounding has chosen.
+run is chaotic and τ is long; where a step leaves little of a direction its own, as many digits are lost.
 """
 
 from __future__ import annotations
