@@ -12,7 +12,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 NAMES = (
     "gradient_norms", "phase_diagram", "the_wall", "bounds", "isometry", "lyapunov_spectrum", "curse_of_memory",
-    "truncation_bias", "chrono", "task_floors", "during_training", "newton_cost",
+    "truncation_bias", "chrono", "task_floors", "during_training", "flossing", "newton_cost",
 )  # fmt: skip
 ALT = {
     "gradient_norms": (
@@ -62,6 +62,12 @@ ALT = {
     "task_floors": (
         "Training losses against updates: those of six tanh networks come down to six dashed floors and "
         "stay there; that of a GRU on short sequences falls through its floor."
+    ),
+    "flossing": (
+        "Two panels. Above, 75 Lyapunov exponents: of the Gaussian network from -0.4 down to -2.3, of the orthogonal one "
+        "down to -1.2, of the flossed one all within a tenth of zero. Below, singular values against the lag: the "
+        "smaller ones of the first two fall by fifteen decades within 14 and 24 steps, the largest by five in forty; "
+        "the flossed network keeps the largest, and loses two decades of the smaller."
     ),
     "newton_cost": (
         "Iterations against the recurrent gain for 75, 150 and 300 steps: one rising curve up to the "

@@ -4,8 +4,9 @@ A tanh network that reads fair bits, W Gaussian of gain 1, is flossed (:mod:`man
 moves W, U and b so that all but a few of its Lyapunov exponents come to zero, each update over one sequence of 55 steps
 of which 16 do not count. Before, and after it, over a sequence that it has not seen: the exponents, and the largest
 and the last flossed singular value of ∂h(T)/∂h(T − k). The first over the second is the condition number in the flossed
-directions. Theory, in the table, is what the exponents say of it, e^{k (λ₁ − λ₇₅)}, which holds for long ways. A W that
-begins orthogonal stands beside it.
+directions; a curve ends where float64 has lost it. Theory, in the table, is what the exponents say of it,
+e^{k (λ₁ − λ₇₅)}: the rate alone, which at ten steps is one or two decades short. A W that begins orthogonal stands
+beside it.
 
 The gradient of flossing is derived by hand through the QR iteration (:mod:`manual_rnn.lyapunov_gradient`), and the
 figure is written only if it agrees with `jax.grad` through JAX's own QR, at the first and the last parameters plotted.
@@ -61,7 +62,7 @@ def draw(theme, found, updates):
     upper.set(xlabel="index i of the exponent", ylabel="λᵢ (nats per step)")
     headline(upper, "Flossed exponents come to zero", f"before flossing, and after {updates} updates")
     lower.set(xlabel="lag k (steps back)", ylim=(-16.5, 2))
-    headline(lower, "so gradients last, in nearly all directions",
+    headline(lower, "So gradients last, in nearly all directions",
              "largest and last flossed singular value of ∂h(T)/∂h(T − k)")  # fmt: skip
     colours = dict(zip(found, (theme.colours[4], theme.colours[1], theme.colours[2]), strict=True))
     for (name, one), colour in zip(found.items(), colours.values(), strict=True):
@@ -72,8 +73,8 @@ def draw(theme, found, updates):
     upper.axhline(0, color=theme.ink, lw=1)
     upper.legend(frameon=False, loc="lower left")
     lower.plot([], [], color=theme.ink, lw=2, label="largest")
-    lower.plot([], [], color=theme.ink, lw=2, ls="--", label="last flossed; it ends where float64 loses it")
-    lower.legend(frameon=False, loc="lower left")
+    lower.plot([], [], color=theme.ink, lw=2, ls="--", label="last flossed")
+    lower.legend(frameon=False, loc="lower right")
     decades(lower)
     return figure
 

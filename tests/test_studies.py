@@ -80,3 +80,21 @@ def test_what_is_said_of_bounds_is_in_the_saved_numbers():
     assert f"rises by {NUMBERS[round(bound)]} decades" in said
     assert f"the linear network by {NUMBERS[round(linear)]}" in said
     assert (round(largest), round(root_mean_square)) == (-1, -2)  # "to a tenth", "to a hundredth"
+
+
+def test_what_is_said_of_flossing_is_in_the_saved_numbers():
+    found, said = saved("flossing")["found"], module().ALT["flossing"]
+    exponents = {name: one["exponents"] for name, one in found.items()}
+    assert f"{len(exponents['gaussian'])} Lyapunov exponents" in said
+    first, last = (f"{exponents['gaussian'][i]:.1f}" for i in (0, -1))
+    assert f"of the Gaussian network from {first} down to {last}, of the orthogonal one " in said
+    assert f"down to {exponents['orthogonal'][-1]:.1f}" in said
+    assert max(np.abs(exponents["gaussian, flossed"])) < 0.1
+    for name, within in (("gaussian", 14), ("orthogonal", 24)):
+        smaller = [-16 if one is None else one for one in found[name]["last"]]  # null is what is lost
+        assert smaller[within - 1] > -15.1 > smaller[within + 1]
+        assert round(found[name]["largest"][40]) == -5
+    assert found["gaussian, flossed"]["largest"][40] > 0
+    assert round(found["gaussian, flossed"]["last"][40]) == -2
+    off = [line["deviation"] for line in saved("flossing")["table"] if "condition number" in line["what"]]
+    assert {round(one) for one in off} <= {1, 2}
