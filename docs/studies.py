@@ -64,8 +64,8 @@ ALT = {
         "stay there; that of a GRU on short sequences falls through its floor."
     ),
     "flossing": (
-        "Two panels. Above, 75 Lyapunov exponents: of the Gaussian network from -0.4 down to -2.3, of the orthogonal one "
-        "down to -1.2, of the flossed one all within a tenth of zero. Below, singular values against the lag: the "
+        "Two panels. Above, 75 Lyapunov exponents: of the Gaussian network from -0.4 down to -2.3, of the orthogonal "
+        "one down to -1.2, of the flossed one all within a tenth of zero. Below, singular values against the lag: the "
         "smaller ones of the first two fall by fifteen decades within 14 and 24 steps, the largest by five in forty; "
         "the flossed network keeps the largest, and loses two decades of the smaller."
     ),

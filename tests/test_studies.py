@@ -87,7 +87,7 @@ def test_what_is_said_of_flossing_is_in_the_saved_numbers():
     exponents = {name: one["exponents"] for name, one in found.items()}
     assert f"{len(exponents['gaussian'])} Lyapunov exponents" in said
     first, last = (f"{exponents['gaussian'][i]:.1f}" for i in (0, -1))
-    assert f"of the Gaussian network from {first} down to {last}, of the orthogonal one " in said
+    assert f"of the Gaussian network from {first} down to {last}, of the orthogonal one down to " in said
     assert f"down to {exponents['orthogonal'][-1]:.1f}" in said
     assert max(np.abs(exponents["gaussian, flossed"])) < 0.1
     for name, within in (("gaussian", 14), ("orthogonal", 24)):

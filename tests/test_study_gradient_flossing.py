@@ -87,7 +87,7 @@ def test_the_table_of_the_page_is_that_of_the_saved_trials():
     for delay, start, of in rows():
         assert (of("failed") == 0).all()
         learnt = of("updates_to_half")[np.isfinite(of("updates_to_half"))]
-        when = f"{np.median(learnt):.0f}" if learnt.size else ""
+        when, seeds = f"{np.median(learnt):.0f}" if learnt.size else "", of("solved").size
         cells = [delay, start, f"{np.median(of('kept_start')):.1f}", f"{np.median(of('condition_start')):.1f}",
-                 f"{learnt.size} of {of('solved').size}", when, f"{of('solved').sum():.0f} of {of('solved').size}"]  # fmt: skip
+                 f"{learnt.size} of {seeds}", when, f"{of('solved').sum():.0f} of {seeds}"]  # fmt: skip
         assert f"| {' | '.join(cells)} |" in page
