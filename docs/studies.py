@@ -12,7 +12,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 NAMES = (
     "gradient_norms", "finite_width", "phase_diagram", "the_wall", "bounds", "isometry", "lyapunov_spectrum",
-    "curse_of_memory", "truncation_bias", "chrono", "task_floors", "during_training", "newton_cost",
+    "curse_of_memory", "truncation_bias", "chrono", "task_floors", "during_training", "flossing", "newton_cost",
 )  # fmt: skip
 ALT = {
     "gradient_norms": (
@@ -68,6 +68,12 @@ ALT = {
     "task_floors": (
         "Training losses against updates: those of six tanh networks come down to six dashed floors and "
         "stay there; that of a GRU on short sequences falls through its floor."
+    ),
+    "flossing": (
+        "Two panels. Above, 75 Lyapunov exponents: of the Gaussian network from -0.4 down to -2.3, of the orthogonal "
+        "one down to -1.2, of the flossed one all within a tenth of zero. Below, singular values against the lag: in "
+        "forty steps the last flossed ones of the first two fall by 39 and 20 decades, the largest by five; those of "
+        "the flossed network by two, and its largest does not fall."
     ),
     "newton_cost": (
         "Iterations against the recurrent gain for 75, 150 and 300 steps: one rising curve up to the "

@@ -235,6 +235,28 @@ def _(found):
     }
 
 
+@of("flossing")
+def _(found):
+    curves = found["found"]
+    gaussian, orthogonal, flossed = (curves[name] for name in ("gaussian", "orthogonal", "gaussian, flossed"))
+    first, last = (f"{gaussian['exponents'][i]:.1f}" for i in (0, -1))
+    lost = [round(-one["last"][40]) for one in (gaussian, orthogonal, flossed)]
+    largest = {round(-one["largest"][40]) for one in (gaussian, orthogonal)}
+    short = [line["deviation"] for line in found["table"] if "condition number" in line["what"]]
+    return {
+        "Two panels": True,
+        f"{len(gaussian['exponents'])} Lyapunov exponents": len(gaussian["last"]) == 41,
+        f"of the Gaussian network from {first} down to {last}, of the orthogonal one down to "
+        f"{orthogonal['exponents'][-1]:.1f}": True,
+        "all within a tenth of zero": np.abs(flossed["exponents"]).max() < 0.1,
+        f"in forty steps the last flossed ones of the first two fall by {lost[0]} and {lost[1]} decades": True,
+        f"the largest by {WORDS[largest.pop()]}; those of the flossed network by {WORDS[lost[2]]}": not largest,
+        "its largest does not fall": flossed["largest"][40] > 0,
+        "e^{k (λ₁ − λ₇₅)}: the rate alone, which at ten steps is one or two decades short":
+        {round(off) for off in short} == {1, 2},
+    }
+
+
 @of("newton_cost")
 def _(found):
     iterations = np.array(found["iterations"]).mean(axis=-1)  # (lengths, gains)
@@ -266,6 +288,7 @@ DEFINED = {
     "chrono": ["E_u[(u/(1 + u))ᵏ]", "u ~ U(1, T_max − 1)"],
     "during_training": ["after 1, 3, 10, … and", "95 % of the parts", "Clipping by the norm leaves 1",
                         "the two vanilla networks"],
+    "flossing": ["W Gaussian of gain 1", "one sequence of 55 steps of which 16 do not count"],
     "newton_cost": ["h(t−1)", "λ₁ < 0"],
 }  # fmt: skip
 """Numbers of equations and of what was set, not found."""

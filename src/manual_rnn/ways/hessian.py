@@ -26,8 +26,9 @@ and anything q that is made of the parameters, $R\{q\} = \frac{d}{d\varepsilon}\
 
 RB1 stands with each loss (:mod:`manual_rnn.losses`); for the softmax it is (diag ŷ − ŷ ŷᵀ) R{o(t)}. Each other is the
 line of BPTT of the same number under the sum and the product rule, which stand in one place
-(:mod:`manual_rnn.ways.tangent`). So each line of code here is that line, on pairs of a number and its R; the cell's own
-code, and that of a weight that is made of a parameter, is run on such pairs too. Costs about four passes.
+(:mod:`manual_rnn.ways.tangent`). So each line of code, here and of one step in :mod:`manual_rnn.ways.pairs`, is that
+line, on pairs of a number and its R; the cell's own code, and that of a weight that is made of a parameter, is run on
+such pairs too. Costs about four passes.
 """
 
 from __future__ import annotations
@@ -39,14 +40,12 @@ from typing import Any
 import numpy as np
 
 from manual_rnn import affine
-from manual_rnn.cell import Affine, Array, Cell, Nodes
+from manual_rnn.cell import Array, Cell, Nodes
 from manual_rnn.check import check_array, check_mapping, check_numbers, of_one_cell
 from manual_rnn.finite import check_loss
 from manual_rnn.ways.given import Given
+from manual_rnn.ways.pairs import Pairs, step_back, step_forward, weight_gradients
 from manual_rnn.ways.tangent import Dual, stack
-
-Pairs = Mapping[str, Any]
-"""By name, numbers with their tangents; token ids are as they are."""
 
 
 @dataclass(frozen=True)
@@ -121,41 +120,9 @@ def _unroll(cell: Cell, P: Pairs, x: Any, state: Pairs) -> tuple[dict[str, Any],
     for t in range(len(x)):
         before.append(state)
         step: dict[str, Any] = {}
-        state = _step(cell, P, x[t], state, step)
+        state = step_forward(cell, P, x[t], state, step)
         steps.append(step)
     return _stacked(steps), _stacked(before)
-
-
-def _step(cell: Cell, P: Pairs, x: Any, prev: Pairs, step: dict[str, Any]) -> Pairs:
-    """One step, its nodes put into ``step``; returns its states."""
-    node = Nodes()
-
-    def evaluate(m: Affine) -> None:
-        value = sum(
-            (affine.product(P[t.weight], step[t.of] if t.now else prev[t.of], diagonal=t.diagonal) for t in m.terms),
-            start=_from_outside(P, m, x),
-        )
-        setattr(node, m.node, tap(m.node, value))  # (RF1)
-
-    def tap(name: str, value: Any) -> Any:
-        step[name] = value
-        setattr(node, name, value)
-        for m in cell.maps:
-            if m.waits_for == name:
-                evaluate(m)
-        return value
-
-    for m in cell.maps:
-        if m.waits_for is None:
-            evaluate(m)
-    return cell.forward(node, Nodes(**prev), tap)  # (RF2)
-
-
-def _from_outside(P: Pairs, m: Affine, x: Any) -> Any:
-    b = P[m.b] if m.b else 0
-    if m.U is None:
-        return b
-    return (P[m.U].T[x] if affine.is_tokens(x) else x @ P[m.U].T) + b
 
 
 def _go_back(
@@ -168,52 +135,18 @@ def _go_back(
     for t in reversed(range(len(x))):
         grad = Nodes(**{first: from_readout[t] + carried[first], **{name: carried[name] for name in others}})  # (RB4)
         node, prev = (Nodes(**{name: rows[t] for name, rows in of.items()}) for of in (nodes, before))
-        carried, local = _step_back(cell, P, node, prev, grad)
+        carried, local = step_back(cell, P, node, prev, grad)
         steps.append({m.node: local[m.node] for m in cell.maps})
     grads = _stacked(steps[::-1])
 
     found = {f"{name}0": carried[name] for name in cell.states}  # (RB10)
-    for m in cell.maps:
-        grad_a = grads[m.node]
-        if m.b:
-            found[m.b] = affine.bias_gradient(grad_a)  # (RB6)
-        for term in m.terms:
-            rows = nodes[term.of] if term.now else before[term.of]
-            found[term.weight] = affine.product_weight_gradient(grad_a, rows, diagonal=term.diagonal)  # (RB7)
-        if m.U:
-            found[m.U] = _of_inputs(grad_a, x, P[m.U].shape[1])  # (RB8)
+    found |= weight_gradients(cell, P, x, nodes, before, grads)
     for w in cell.weights:
         found[w.of] = w.backward(P[w.of], P[w.name], found[w.name])  # (RB7), through the function
     if inputs:
         parts = [affine.input_gradient(P[m.U], grads[m.node]) for m in cell.maps if m.U]
         found["x"] = sum(parts[1:], start=parts[0])  # (RB9)
     return found
-
-
-def _step_back(cell: Cell, P: Pairs, node: Nodes, prev: Nodes, grad: Nodes) -> tuple[dict[str, Any], Pairs]:
-    """What one step hands to each state of the step before, and the gradients of its maps."""
-    within = {m.node: [term for term in m.terms if term.now] for m in cell.maps}
-
-    def tap(name: str, value: Any) -> Any:
-        for term in within.get(name, ()):
-            arrived = affine.product_input_gradient(P[term.weight], value, diagonal=term.diagonal)
-            setattr(grad, term.of, getattr(grad, term.of) + arrived if hasattr(grad, term.of) else arrived)
-        return value
-
-    local = cell.backward(node, prev, grad, tap)  # (RB5)
-    carried = {name: local.get(f"{name}_prev", 0 * getattr(prev, name)) for name in cell.states}
-    for m in cell.maps:
-        for term in m.terms:
-            if not term.now:
-                arrived = affine.product_input_gradient(P[term.weight], local[m.node], diagonal=term.diagonal)
-                carried[term.of] = carried[term.of] + arrived
-    return carried, local
-
-
-def _of_inputs(grad_a: Any, x: Any, n_in: int) -> Any:
-    if affine.is_tokens(x):  # constants, in which it is linear
-        return Dual(affine.weight_gradient(grad_a.value, x, n_in), affine.weight_gradient(grad_a.tangent, x, n_in))
-    return affine.weight_gradient(grad_a, x, n_in)
 
 
 def _stacked(steps: list[Any]) -> dict[str, Any]:
