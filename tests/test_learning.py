@@ -36,7 +36,8 @@ def test_a_share_of_right_answers_is_enough_where_that_is_said():
     ends = []
     for enough in (0.5, 1.0):
         params = start()
-        found = learn(ORDER, RNN, params, updates=3000, seed=1, lr=0.05, clip=1.0, every=50, sequences=500, enough=enough)
+        options = {"lr": 0.05, "clip": 1.0, "every": 50, "sequences": 500}
+        found = learn(ORDER, RNN, params, updates=3000, seed=1, enough=enough, **options)
         ends.append(found.solved_at)
         assert all(1 - wrong < enough for _, wrong in found.wrong[:-1])
         assert 1 - found.wrong[-1][1] >= enough
