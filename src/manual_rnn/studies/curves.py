@@ -45,7 +45,7 @@ def curves(title: str, x: str, y: str, panels: Mapping[str, Sequence[Curve]]) ->
     kind = type(every[0].y[0])
     told = {
         Share: f"{y}: share of the seeds, and Wilson's 95 % interval",
-        Median: f"{y}: every seed; a line joins medians; × never, and how many",
+        Median: f"{y}: every seed, medians joined; × never",
         Interval: f"{y}: mean over seeds, and its 95 % interval",
     }[kind]
 
@@ -100,7 +100,7 @@ def _means(axes: Any, x: Any, means: Sequence[Interval], colour: str) -> None:
     mean = np.array([one.mean for one in means])
     half = np.array([one.half or 0.0 for one in means])
     axes.plot(x, mean, "o-", ms=4, color=colour, lw=1.5)
-    axes.fill_between(x, mean - half, mean + half, color=colour, alpha=0.25, lw=0)
+    axes.fill_between(x, mean - half, mean + half, color=colour, alpha=0.2, lw=0)
 
 
 def _shares(axes: Any, x: Any, shares: Sequence[Share], colour: str) -> None:
