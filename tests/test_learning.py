@@ -32,6 +32,18 @@ def test_a_short_task_is_learnt_and_the_parameters_that_are_left_solve_it():
     assert found.penalties == []
 
 
+def test_a_share_of_right_answers_is_enough_where_that_is_said():
+    ends = []
+    for enough in (0.5, 1.0):
+        params = start()
+        options = {"lr": 0.05, "clip": 1.0, "every": 50, "sequences": 500}
+        found = learn(ORDER, RNN, params, updates=3000, seed=1, enough=enough, **options)
+        ends.append(found.solved_at)
+        assert all(1 - wrong < enough for _, wrong in found.wrong[:-1])
+        assert 1 - found.wrong[-1][1] >= enough
+    assert ends[0] < ends[1]
+
+
 def test_what_solves_it_already_is_not_moved():
     task, relu, params = tasks.adding_sum(20), cells.get("rnn_relu"), adding("adding_sum")
     before = {name: array.copy() for name, array in params.items()}
@@ -103,6 +115,9 @@ def test_other_optimisers_networks_and_formats():
     ({"batch": 0}, "number of sequences an update is 0"),
     ({"lr": np.nan}, "learning rate lr is nan; it must be a finite number above zero"),
     ({"clip": "1"}, "clip is '1'; expected a number"),
+    ({"enough": 0.0}, r"enough is 0\.0; it is the share of right answers"),
+    ({"enough": 1.1}, r"enough is 1\.1; it is the share of right answers"),
+    ({"enough": "all"}, "enough is 'all'; expected a number"),
     ({"penalty": None}, "penalty is None; expected a number"),
     ({"params": {}}, "The cell 'rnn' has the parameters"),
     ({"params": start(task=tasks.adding_sum(20))}, "params are for n_in = 2 and n_out = 1; .* has 6 and 4"),

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manual_rnn.studies import Study, choice, grid, log_uniform, sample, summarise, uniform
+from manual_rnn.studies.intervals import interval, student_t
 from manual_rnn.studies.plain import values_of
 from manual_rnn.studies.record import Corrupt, Record
-from manual_rnn.studies.summary import interval, student_t
 from manual_rnn.studies.trial import Trial
 from manual_rnn.studies.version import UNKNOWN, version_in, version_of
 

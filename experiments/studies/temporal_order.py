@@ -65,7 +65,7 @@ def guessed(configuration, seed):
 
 def study(name, *, lengths, starts, updates, sequences, seeds):
     return Study(
-        name=name, function=learnt, seeds=range(seeds),
+        name=name, function=learnt, seeds=range(seeds), floors={"loss": math.log(4)},
         configurations=grid(length=lengths, start=starts, method=METHODS, updates=(updates,), sequences=(sequences,)),
     )  # fmt: skip
 

@@ -10,6 +10,8 @@ from manual_rnn.cli.study import Flag, store_of, tell
 from manual_rnn.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from manual_rnn.studies.record import Record
     from manual_rnn.studies.store import Store
     from manual_rnn.studies.study import Study
@@ -69,7 +71,7 @@ def report(
     else:
         print(table(summaries))
     if figures:
-        drawn = _draw(study.name, summaries, store)
+        drawn = _draw(study.name, summaries, study.floors, store)
         if drawn and not json:
             print(f"{', '.join(drawn)}: figures in {store.path / 'figures'}.")
     return 0
@@ -89,14 +91,14 @@ def _read(study: Study, store: Store, found: Survey) -> tuple[list[Record], list
     return records, unusable
 
 
-def _draw(name: str, summaries: list[Summary], store: Store) -> list[str]:
+def _draw(name: str, summaries: list[Summary], floors: Mapping[str, float | str], store: Store) -> list[str]:
     """The names of what was drawn."""
     from manual_rnn.figures import write_figure
     from manual_rnn.studies.drawing import drawings
 
     drawn = []
     try:
-        for value, draw in drawings(name, summaries).items():
+        for value, draw in drawings(name, summaries, floors).items():
             stem = "".join(letter if letter.isalnum() or letter in "_-." else "_" for letter in value)
             write_figure(draw, store.path / "figures" / stem)
             drawn.append(value)

@@ -4,13 +4,16 @@
 """
 
 from manual_rnn.studies.configurations import choice, grid, log_uniform, sample, uniform
+from manual_rnn.studies.intervals import Interval
+from manual_rnn.studies.medians import Median
 from manual_rnn.studies.run import Ran, run
+from manual_rnn.studies.shares import Share
 from manual_rnn.studies.study import Study
-from manual_rnn.studies.summary import Interval, Summary, summarise
+from manual_rnn.studies.summary import Summary, summarise
 from manual_rnn.studies.survey import Survey, survey
 from manual_rnn.studies.trial import Trial
 
 __all__ = [
-    "Interval", "Ran", "Study", "Summary", "Survey", "Trial",
+    "Interval", "Median", "Ran", "Share", "Study", "Summary", "Survey", "Trial",
     "choice", "grid", "log_uniform", "run", "sample", "summarise", "survey", "uniform",
 ]  # fmt: skip

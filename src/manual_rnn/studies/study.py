@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any
 
 from manual_rnn.studies.plain import canonical, configuration_of
@@ -40,6 +41,10 @@ class Study:
     hangs on what is missing, so no number may hang on it: :mod:`manual_rnn.studies.batched` keeps to that."""
     alike: tuple[str, ...] = ()
     """The settings in which trials that are taken together have to agree: what makes the shapes."""
+    floors: Mapping[str, float | str] = field(default_factory=dict)
+    """By the name of a number that the function returns, the value below which it means something, such as the loss of
+    whoever remembers nothing: a number, or the name of another that the function returns. It is drawn into the figure.
+    """
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not re.fullmatch(r"\w[\w.-]*", self.name):
@@ -61,6 +66,7 @@ class Study:
                 raise ValueError(f"The {what} {twice} is in the study {self.name!r} twice; each is run once.")
         if not _is_whole(self.together) or self.together < 1:
             raise ValueError(f"The study takes {self.together!r} trials together; expected a whole number from one on.")
+        object.__setattr__(self, "floors", _floors(self.floors))
         object.__setattr__(self, "alike", _many(self.alike, "settings that have to be alike"))
         object.__setattr__(self, "configurations", configurations)
         object.__setattr__(self, "seeds", numbers)
@@ -82,6 +88,15 @@ def groups(trials: Iterable[Trial], together: int, alike: Sequence[str]) -> Iter
             yield list(group)
             group.clear()
     yield from (group for group in begun.values() if group)
+
+
+def _floors(given: Any) -> dict[str, float | str]:
+    if not isinstance(given, Mapping) or not all(isinstance(floor, Real | str) for floor in given.values()):
+        raise ValueError(
+            f"The study's floors are {given!r}; expected a mapping of the names of numbers to a number, or to the name "
+            "of another, such as {'loss': 1.386}."
+        )
+    return {name: floor if isinstance(floor, str) else float(floor) for name, floor in given.items()}
 
 
 def _many(given: Any, what: str) -> tuple[Any, ...]:

@@ -1,33 +1,18 @@
-r"""A study's numbers by configuration: mean over the seeds, and the interval that a mean of so many has.
-
-The 95 % interval is Student's, mean ± t s/√n. It takes the seeds for independent draws of something not far from
-normal; of three seeds it says little, and of one nothing.
-"""
+"""A study's numbers by configuration: over the seeds, a mean, a share or a median, and how sure it is."""
 
 from __future__ import annotations
 
 import math
-import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
+from manual_rnn.studies.intervals import Interval, interval
+from manual_rnn.studies.medians import Median
 from manual_rnn.studies.record import Record
+from manual_rnn.studies.shares import Share
 
-CONFIDENCE = 0.95
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A mean over seeds."""
-
-    mean: float
-    half: float | None
-    """Half the width of the 95 % interval; None for a single seed."""
-
-    def __str__(self) -> str:
-        return f"{self.mean:.5g}" + ("" if self.half is None else f" ± {self.half:.2g}")
+Estimate = Interval | Share | Median
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,21 +22,38 @@ class Summary:
     configuration: Mapping[str, Any]
     seeds: int
     """How many results there are."""
-    values: Mapping[str, Interval]
+    values: Mapping[str, Estimate]
     """The numbers."""
     curves: Mapping[str, Sequence[Interval]]
     """The lists of numbers that have the same length with every seed, entry by entry."""
 
 
 def summarise(records: Iterable[Record]) -> list[Summary]:
-    """One summary for each configuration, in the order in which they come; a value that is nan makes its mean nan."""
+    """One summary for each configuration, in the order in which they come; a value that is nan makes its mean nan.
+
+    A number that is 0 or 1 in every record is a share, one that is infinite in some has a median, all others a mean: so
+    every configuration has the same kind.
+    """
     groups: dict[str, list[Record]] = {}
+    every: dict[str, list[Any]] = {}
     for record in records:
         groups.setdefault(record.trial.text, []).append(record)
-    return [_summary(group) for group in groups.values()]
+        for name, value in record.values.items():
+            if _are_numbers([value]):
+                every.setdefault(name, []).append(value)
+    kinds = {name: _kind(column) for name, column in every.items()}
+    return [_summary(group, kinds) for group in groups.values()]
 
 
-def _summary(records: list[Record]) -> Summary:
+def _kind(values: Sequence[float]) -> Callable[[Sequence[float]], Estimate]:
+    if all(value in (0, 1) for value in values):
+        return lambda column: Share(round(sum(column)), len(column))
+    if math.inf in values and not any(math.isnan(value) or value == -math.inf for value in values):
+        return lambda column: Median(tuple(column))
+    return interval
+
+
+def _summary(records: list[Record], kinds: Mapping[str, Callable[[Sequence[float]], Estimate]]) -> Summary:
     columns: dict[str, list[Any]] = {}
     for record in records:
         for name, value in record.values.items():
@@ -59,7 +61,7 @@ def _summary(records: list[Record]) -> Summary:
     return Summary(
         configuration=records[0].trial.configuration,
         seeds=len(records),
-        values={name: interval(column) for name, column in columns.items() if _are_numbers(column)},
+        values={name: kinds[name](column) for name, column in columns.items() if _are_numbers(column)},
         curves={
             name: [interval(entry) for entry in zip(*column, strict=True)]
             for name, column in columns.items()
@@ -75,33 +77,3 @@ def _are_numbers(values: Sequence[Any]) -> bool:
 def _are_curves(values: Sequence[Any]) -> bool:
     lists = all(isinstance(value, list) and _are_numbers(value) for value in values)
     return lists and len({len(value) for value in values}) == 1
-
-
-def interval(values: Sequence[float]) -> Interval:
-    """The mean of independent draws, and its 95 % interval."""
-    n = len(values)
-    if not all(map(math.isfinite, values)):
-        return Interval(math.fsum(values) / n if not math.isnan(sum(values)) else math.nan, None)
-    mean = math.fsum(values) / n
-    return Interval(mean, student_t(n - 1) * statistics.stdev(values) / math.sqrt(n) if n > 1 else None)
-
-
-@lru_cache
-def student_t(degrees: int) -> float:
-    """t with P(|T| ≤ t) = 95 %, for a whole number of degrees of freedom: Abramowitz & Stegun 26.7.3 and 26.7.4."""
-    low, high = 0.0, 13.0  # 12.7 for one degree, less for more
-    while (middle := (low + high) / 2) not in (low, high):
-        low, high = (middle, high) if _within(middle, degrees) < CONFIDENCE else (low, middle)
-    return middle
-
-
-def _within(t: float, degrees: int) -> float:
-    """P(|T| ≤ t)."""
-    angle = math.atan(t / math.sqrt(degrees))
-    odd, square = degrees % 2, math.cos(angle) ** 2
-    term = math.cos(angle) if odd else 1.0
-    total = term if degrees > 1 else 0.0
-    for k in range(2 + odd, degrees - 1, 2):
-        term *= square * (k - 1) / k
-        total += term
-    return 2 / math.pi * (angle + math.sin(angle) * total) if odd else math.sin(angle) * total

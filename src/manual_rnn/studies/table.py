@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
+from manual_rnn.studies.medians import Median
 from manual_rnn.studies.plain import canonical
-from manual_rnn.studies.summary import Summary
+from manual_rnn.studies.shares import Share
+from manual_rnn.studies.summary import Estimate, Summary
 
 
 def varying(summaries: Sequence[Summary]) -> list[str]:
@@ -44,12 +47,20 @@ def rows(summaries: Sequence[Summary]) -> list[dict[str, Any]]:
         {
             "configuration": dict(summary.configuration),
             "seeds": summary.seeds,
-            "values": {name: _told(one.mean, one.half) for name, one in summary.values.items()},
-            "curves": {name: [_told(one.mean, one.half) for one in curve] for name, curve in summary.curves.items()},
+            "values": {name: _told(one) for name, one in summary.values.items()},
+            "curves": {name: [_told(one) for one in curve] for name, curve in summary.curves.items()},
         }
         for summary in summaries
     ]
 
 
-def _told(mean: float, half: float | None) -> dict[str, float | None]:
-    return {"mean": mean if abs(mean) < float("inf") else None, "interval": half}
+def _told(one: Estimate) -> dict[str, float | None]:
+    if isinstance(one, Share):
+        return {"mean": one.mean, "interval": None, "low": one.low, "high": one.high}
+    if isinstance(one, Median):
+        return {"mean": None, "interval": None, "median": _finite(one.median), "infinite": one.never}
+    return {"mean": _finite(one.mean), "interval": one.half}
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None

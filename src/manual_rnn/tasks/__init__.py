@@ -10,7 +10,8 @@ says which sequences are answered as the source demands. Variants differ in thei
 - ``adding_sum`` (Arjovsky's), ``adding_mean`` (Pascanu's), ``adding_scaled`` (Hochreiter's and Schmidhuber's);
 - ``copying``;
 - ``temporal_order`` (Pascanu's), ``temporal_order_framed`` (Hochreiter's and Schmidhuber's), of two or three symbols;
-- ``latch``; ``delayed_xor``.
+- ``latch``; ``delayed_xor``;
+- ``digits_rows``, ``digits_permuted`` (8 × 8 pixels, one by one), with the extra "digits", which is scikit-learn.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 from manual_rnn.tasks.adding import adding_mean, adding_scaled, adding_sum
 from manual_rnn.tasks.copying import copying
 from manual_rnn.tasks.delayed_xor import delayed_xor
+from manual_rnn.tasks.digits import digits_permuted, digits_rows
 from manual_rnn.tasks.latch import latch
 from manual_rnn.tasks.task import Batch, Task
 from manual_rnn.tasks.temporal_order import temporal_order, temporal_order_framed
@@ -33,6 +35,8 @@ __all__ = [
     "adding_sum",
     "copying",
     "delayed_xor",
+    "digits_permuted",
+    "digits_rows",
     "get",
     "latch",
     "names",
@@ -43,7 +47,8 @@ __all__ = [
 _TASKS: dict[str, Callable[..., Task]] = {
     made.__name__: made
     for made in (
-        adding_mean, adding_scaled, adding_sum, copying, delayed_xor, latch, temporal_order, temporal_order_framed,
+        adding_mean, adding_scaled, adding_sum, copying, delayed_xor, digits_permuted, digits_rows, latch,
+        temporal_order, temporal_order_framed,
     )
 }  # fmt: skip
 
@@ -56,7 +61,8 @@ def names() -> list[str]:
 def get(name: str, **sizes: Any) -> Task:
     """The task of this name, as its function makes it: ``get("copying", delay=100)``.
 
-    Raises ValueError, naming those that exist, if there is none; or where a size does not fit.
+    Raises ValueError, naming those that exist, if there is none; or where a size does not fit. Those of digits raise
+    ModuleNotFoundError without scikit-learn.
     """
     if name not in _TASKS:
         raise ValueError(f"There is no task named {name!r}; the tasks are {', '.join(names())}.")

@@ -63,11 +63,13 @@ def learn(
     penalty: float = 0.0,
     every: int = 500,
     sequences: int = 10_000,
+    enough: float = 1.0,
 ) -> Learned:
     r"""Moves ``params`` in place by up to ``updates`` updates; ends as soon as the task is solved.
 
     Args:
-        task: at one length, such as ``tasks.temporal_order(50)``.
+        task: at one length, such as ``tasks.temporal_order(50)``. Validation sequences are of its ``held_out``, if
+            it has one.
         model: a cell or a network; with a penalty, one of the vanilla networks.
         params: for the task's n_in and n_out.
         seed: decides every sequence: of updates and of validation, each from a stream of its own.
@@ -76,6 +78,7 @@ def learn(
         clip: the norm that a longer gradient is scaled to (Pascanu's clipping).
         penalty: α of α Ω, added to the gradient of W.
         every: updates between two looks at ``sequences`` validation sequences, drawn once.
+        enough: the share of these that is answered right when the task counts as solved; all of them by default.
 
     Raises ValueError where an argument does not fit. A loss or a gradient that is not finite ends the learning, and no
     more: it is the outcome, ``failure``.
@@ -91,16 +94,19 @@ def learn(
     whole("number of sequences an update", batch, 1)
     whole("number of updates between two looks", every, 1)
     whole("number of validation sequences", sequences, 1)
-    for name, value in {"lr": lr, "clip": clip, "penalty": penalty}.items():
+    for name, value in {"lr": lr, "clip": clip, "penalty": penalty, "enough": enough}.items():
         if not isinstance(value, Real):
             raise ValueError(f"{name} is {value!r}; expected a number.")
     above_zero("learning rate lr", lr)
     if not penalty >= 0 or not clip > 0:
         raise ValueError(f"penalty is {penalty} and clip {clip}; a penalty is at least 0, a norm to clip to above 0.")
+    if not 0 < enough <= 1:
+        raise ValueError(f"enough is {enough}; it is the share of right answers that solves the task, up to 1.")
     optimiser = SGD() if optimiser is None else optimiser
     drawing, judging = (np.random.default_rng(stream) for stream in np.random.SeedSequence(seed).spawn(2))
     dtype = params["V"].dtype
-    validation = [task.draw(min(AT_ONCE, sequences - first), seed=judging, dtype=dtype)
+    judge = task.held_out or task
+    validation = [judge.draw(min(AT_ONCE, sequences - first), seed=judging, dtype=dtype)
                   for first in range(0, sequences, AT_ONCE)]  # fmt: skip
     found = Learned(solved_at=None)
     result: Result | None = None
@@ -108,7 +114,7 @@ def learn(
         if update % every == 0 or update == updates:
             right = [task.solved(answers(model, params, drawn.x), drawn) for drawn in validation]
             found.wrong.append((update, 1 - float(np.concatenate(right).mean())))
-            if found.wrong[-1][1] == 0:
+            if found.wrong[-1][1] <= 1 - enough:
                 return _ended(found, solved_at=update)
         if update == updates:
             break

@@ -47,6 +47,8 @@ class Task:
     """From B and a generator, in float64; :meth:`draw` checks and casts."""
     right: Callable[[Array, Array], Marks]
     """From readouts o (T, B, n_out) and targets y: (T, B), whether the answer at a step is right."""
+    held_out: Task | None = None
+    """The same on sequences that are not among these, where there are only so many: what learning is judged by."""
 
     def draw(
         self, batch: int, *, seed: int | Sequence[int] | np.random.Generator, dtype: npt.DTypeLike = np.float64

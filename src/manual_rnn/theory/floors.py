@@ -63,6 +63,15 @@ def temporal_order(relevant: int = 2) -> float:
     return relevant * math.log(2)
 
 
+def classes(count: int) -> float:
+    r"""One of ``count`` classes, as likely each, of which nothing is known: ln count nats for the one answer.
+
+    Raises ValueError for fewer than one.
+    """
+    whole("number of classes", count, 1)
+    return math.log(count)
+
+
 def exclusive_or() -> float:
     r"""XOR of fair bits, delayed or not: any bit but the last says nothing of it. ln 2 nats for each answer."""
     return math.log(2)
