@@ -8,10 +8,20 @@ from pathlib import Path
 
 import pytest
 
+from manual_rnn import experiment
+
 FOLDER = Path(__file__).parents[1] / "experiments"
 SCRIPTS = sorted(FOLDER.glob("*.py"))
 
 
+def module(name):
+    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    return script
+
+
+@pytest.mark.thorough  # .ci/run has these too
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_a_small_run_of_it(script, tmp_path):
     command = [sys.executable, "-W", "error", script, "--quick", "--out", tmp_path]
@@ -28,11 +38,8 @@ def test_a_small_run_of_it(script, tmp_path):
     assert all(line["agree"] for line in record["table"])
 
 
-
 def test_isometry_is_checked_at_the_size_that_is_plotted(tmp_path, capsys):
-    spec = importlib.util.spec_from_file_location("isometry", FOLDER / "isometry.py")
-    isometry = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(isometry)
+    isometry = module("isometry")
     checked, of_autodiff = [], isometry.by_autodiff
     isometry.by_autodiff = lambda kind, n, lags: checked.append((n, lags)) or of_autodiff(kind, n, lags)
     assert isometry.main(units=32, lags=22, seeds=2, out=tmp_path) == 0
@@ -52,12 +59,12 @@ TOO_FEW = [
 
 
 @pytest.mark.parametrize(("name", "option", "value"), TOO_FEW)
-def test_too_few_is_a_sentence_and_no_figure(name, option, value, tmp_path):
+def test_too_few_is_a_sentence_and_no_figure(name, option, value, tmp_path, capsys):
     """Of one run there is no standard error, and of none not even a mean: a figure of nan is none."""
-    command = [sys.executable, "-W", "error", FOLDER / f"{name}.py", option, str(value), "--out", tmp_path]
-    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=120, check=False)
-    assert done.returncode == 3
-    assert done.stderr.startswith("This cannot be measured. The number of ")
-    assert f"is {value}; it must be a whole number, " in done.stderr
-    assert done.stdout == ""
+    script = module(name)
+    assert experiment.run(script.main, script.__doc__, [option, str(value), "--out", str(tmp_path)]) == 3
+    printed = capsys.readouterr()
+    assert printed.err.startswith("This cannot be measured. The number of ")
+    assert f"is {value}; it must be a whole number, " in printed.err
+    assert printed.out == ""
     assert not list(tmp_path.iterdir())
