@@ -15,7 +15,8 @@ def told(monkeypatch):
     calls, replace, sync = [], os.replace, os.fsync
 
     def synced(opened):
-        calls.append("folder" if stat.S_ISDIR(os.fstat(opened).st_mode) else f"file of {os.fstat(opened).st_size} bytes")
+        of = os.fstat(opened)
+        calls.append("folder" if stat.S_ISDIR(of.st_mode) else f"file of {of.st_size} bytes")
         sync(opened)
 
     def replaced(source, target):

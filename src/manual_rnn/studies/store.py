@@ -8,9 +8,9 @@
 
 KEY is of the configuration and the seed, CODE of the study's function: results of older code stay beside the new.
 No file is ever changed, only put in its place by a rename; so two runs on one folder need not know of each other, and
-whatever kills one leaves what is finished, and at most one hidden file that nobody reads. A result is on the disk itself
-before its trial counts as finished (:mod:`manual_rnn.files`), so a loss of power costs no more than a kill; only the
-times in runs/ are left to the system. What it costs: benchmarks/study_overhead.py.
+whatever kills one leaves what is finished, and at most one hidden file that nobody reads. A result is on the disk
+itself before its trial counts as finished (:mod:`manual_rnn.files`), so a loss of power costs no more than a kill; only
+the times in runs/ are left to the system. What it costs: benchmarks/study_overhead.py.
 
 Looked at before this was written: signac 2.4, whose layout (a hash of the sorted JSON) this has. Its job is a folder
 with two files, 0.3 ms; it holds no checksum (a changed digit in a job's document is read as it is, a cut one ends in a
