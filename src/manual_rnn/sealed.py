@@ -30,7 +30,7 @@ def sealed(tensors: Mapping[str, Array], document: Mapping[str, Any]) -> bytes:
 
     tensors = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
     document = {**document, "sha256": _checksum(tensors, document)}
-    return save(tensors, metadata={KEY: _canonical(document)})
+    return save(tensors, metadata={KEY: _json(document)})
 
 
 def unsealed(content: bytes) -> tuple[dict[str, Array], dict[str, Any] | None]:
@@ -58,13 +58,13 @@ def unsealed(content: bytes) -> tuple[dict[str, Array], dict[str, Any] | None]:
 
 
 def _checksum(tensors: Mapping[str, Array], document: Mapping[str, Any]) -> str:
-    total = sha256(_canonical(document).encode())
+    total = sha256(_json(document).encode())
     for name in sorted(tensors):
         array = tensors[name]
-        total.update(_canonical([name, array.dtype.str, array.shape]).encode())
+        total.update(_json([name, array.dtype.str, array.shape]).encode())
         total.update(array.tobytes())
     return total.hexdigest()
 
 
-def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, allow_nan=False)
+def _json(value: Any) -> str:
+    return json.dumps(value, allow_nan=False)  # in the order that it has, which reading keeps
