@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import Literal, TypedDict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, TypedDict
 
 from manual_rnn.errors import UsageError
 
 DEFAULT_STEPS = 2000
+CHANGEABLE = ("steps", "seconds", "eval_every", "threads", "compiled")
+"""The options that a resumed run may be given anew: when it ends, when it is looked at, and what it is computed by."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +104,48 @@ class TrainingOptions:
             steps=DEFAULT_STEPS if self.steps is None and self.seconds is None else self.steps,
             lr=OPTIMISERS[self.optimizer].default_lr if self.lr is None else self.lr,
         )
+
+    def to_json(self) -> dict[str, Any]:
+        """The options as config.json has them: JSON has no infinity, so no clipping is null."""
+        return asdict(self) | {"clip": self.clip if math.isfinite(self.clip) else None}
+
+    @classmethod
+    def of_json(cls, told: Mapping[str, Any]) -> TrainingOptions:
+        """The options that config.json has. Raises UsageError, TypeError or KeyError where it has no such options."""
+        return cls(**{**told, "clip": math.inf if told["clip"] is None else told["clip"]})
+
+    def resumed_with(self, given: Mapping[str, Any]) -> TrainingOptions:
+        """The same with what a resumed run is given; --steps takes the place of --seconds, and the other way round.
+
+        Raises UsageError, naming each, where an option is given that is another than before and may not change.
+        """
+        changed = {name: value for name, value in given.items() if value != getattr(self, name)}
+        if fixed := [name for name in changed if name not in CHANGEABLE]:
+            said = ", ".join(f"{_flag(name)} {changed[name]} (it is {getattr(self, name)})" for name in fixed)
+            free = ", ".join(map(_flag, CHANGEABLE))
+            raise UsageError(f"A run that is resumed cannot change {said}; it may change {free}.")
+        if "steps" in given and "seconds" not in given:
+            changed["seconds"] = None
+        if "seconds" in given and "steps" not in given:
+            changed["steps"] = None
+        return replace(self, **changed)
+
+
+class GivenOptions(TrainingOptions):
+    """The options as a command line gives them, which of them in ``given``; checked when they are completed."""
+
+    given: Mapping[str, Any]
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        object.__setattr__(self, "given", given)
+
+    def __post_init__(self) -> None:
+        pass
+
+    def completed(self) -> TrainingOptions:
+        """With a default for each option that is not given. Raises UsageError as TrainingOptions does."""
+        return TrainingOptions(**self.given).filled()
 
 
 class _Start(TypedDict):

@@ -1,14 +1,8 @@
-"""The run folder: config.json, vocabulary.json, weights.safetensors, metrics.jsonl.
-
-Each file is written beside its place and then moved there: whoever reads finds all of it, or the one before.
-"""
+"""A run folder as it is read for sampling: config.json, vocabulary.json, weights.safetensors, of one run and whole."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,68 +10,13 @@ from typing import Any
 from manual_rnn import cells
 from manual_rnn.cell import Array
 from manual_rnn.check import check_parameters
-from manual_rnn.errors import InputError, UsageError
-from manual_rnn.files import write_whole
+from manual_rnn.errors import InputError
 from manual_rnn.network import Network, stack
+from manual_rnn.run_folder import CONFIG, VOCABULARY, WEIGHTS
+from manual_rnn.run_identity import identity
+from manual_rnn.sealed import Corrupt, unsealed
 from manual_rnn.text import Vocabulary
-from manual_rnn.weights import from_torch, to_torch
-
-CONFIG = "config.json"
-VOCABULARY = "vocabulary.json"
-WEIGHTS = "weights.safetensors"
-METRICS = "metrics.jsonl"
-
-
-@dataclass(frozen=True)
-class RunFolder:
-    """A run folder that a training writes to."""
-
-    path: Path
-
-    @classmethod
-    def create(
-        cls, path: Path, config: Mapping[str, Any], vocabulary: Vocabulary, *, overwrite: bool = False
-    ) -> RunFolder:
-        """Makes the folder, with what is known before the first update.
-
-        Raises:
-            UsageError: the path exists; with ``overwrite``, it exists and is no run folder.
-            InputError: the folder cannot be made or written.
-        """
-        if os.path.lexists(path) and not overwrite:
-            raise UsageError(f"{path} exists already; name another folder with --out, or say --overwrite.")
-        if path.exists() and not (path / CONFIG).is_file():
-            raise UsageError(f"{path} has no {CONFIG}: it is no run folder, and --overwrite leaves it alone.")
-        try:
-            path.mkdir(parents=True, exist_ok=overwrite)
-            (path / WEIGHTS).unlink(missing_ok=True)
-        except OSError as error:
-            raise InputError(f"The run folder {path} cannot be made: {error.strerror}.") from None
-        _write(path / CONFIG, json.dumps(config, indent=2, allow_nan=False).encode())
-        known = {"version": 1, "characters": list(vocabulary.characters)}
-        _write(path / VOCABULARY, json.dumps(known).encode())
-        _write(path / METRICS, b"")
-        return cls(path)
-
-    def save_weights(self, network: Network, params: Mapping[str, Array], *, update: int) -> None:
-        """Puts the parameters in the place of those that were saved before."""
-        from safetensors.numpy import save
-
-        _write(self.path / WEIGHTS, save(to_torch(network, params), metadata={"update": str(update)}))
-
-    def append_metrics(self, line: Mapping[str, Any]) -> None:
-        """Adds a line to metrics.jsonl."""
-        path = self.path / METRICS
-        _write(path, path.read_bytes() + json.dumps(line, allow_nan=False).encode() + b"\n")
-
-    def discard_if_useless(self) -> None:
-        """Takes the folder away if no weights were saved in it: nobody could use it, and it is in the way."""
-        if (self.path / WEIGHTS).exists():
-            return
-        for name in (CONFIG, VOCABULARY, METRICS):
-            (self.path / name).unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # something else lies in it
-            self.path.rmdir()
+from manual_rnn.weights import from_torch
 
 
 @dataclass(frozen=True)
@@ -91,10 +30,10 @@ class Run:
 
 
 def load(path: Path) -> Run:
-    """Reads a run folder. Raises InputError, naming the file, where one is missing or cannot be used."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load as load_tensors
+    """Reads a run folder. Raises InputError, naming the file, where one is missing or cannot be used.
 
+    Weights that were put there by another program, which have no checksum, are taken if they fit.
+    """
     if not path.is_dir():
         raise InputError(f"There is no run folder {path}; 'manual-rnn train --out {path}' makes one.")
     file = path / CONFIG
@@ -108,14 +47,20 @@ def load(path: Path) -> Run:
         if list(vocabulary.characters) != sorted(set(characters)) or not characters:
             raise ValueError("it is not a sorted list of different characters")
         file = path / WEIGHTS
-        params = from_torch(network, load_tensors(_read(file)))
+        tensors, document = unsealed(_read(file))
+        if document and document["run"] != identity(config, vocabulary.characters):
+            raise Corrupt(f"{CONFIG}, {VOCABULARY} and {WEIGHTS} are not of one run, or one was changed")
+        params = from_torch(network, tensors)
         n_in, _, n_out = check_parameters(network, params)  # NaN, too
         if not n_in == n_out == len(vocabulary):
             known = len(vocabulary)
             raise ValueError(f"n_in = {n_in} and n_out = {n_out}, but {VOCABULARY} has {known} characters")
     except (KeyError, TypeError):
         raise InputError(f"{file} cannot be used: it lacks what a training writes there.") from None
-    except (ValueError, SafetensorError) as error:
+    except Corrupt as error:
+        anew = f"; 'manual-rnn train --out {path} --resume' writes it from the run's checkpoint"
+        raise InputError(f"{file} cannot be used: {error}{anew}.") from None
+    except ValueError as error:
         raise InputError(f"{file} cannot be used: {str(error).rstrip('.')}.") from None
     return Run(config, network, vocabulary, params)
 
@@ -128,11 +73,3 @@ def _read(path: Path) -> bytes:
         raise InputError(f"{path} is missing: {why}.") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from None
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Puts the whole content in the place of what was there or, where that fails, leaves what was there."""
-    try:
-        write_whole(path, content)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}.") from None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from math import log
 from time import perf_counter
 
@@ -46,7 +47,7 @@ class Metrics:
     grad_norm: float
     """The mean of the steps' norms, since the line before."""
     seconds: float
-    """Since training began, evaluations included."""
+    """Since training began, evaluations included; the time between an interruption and what resumes it is not."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,12 @@ class Training:
     """The last pass, whose memory the next one takes."""
     compiled: bool = False
     """Whether a compiled function runs the steps."""
+    since: list[Step] = field(default_factory=list)
+    """The steps since the last evaluation."""
+    history: list[Metrics] = field(default_factory=list)
+    """The evaluations."""
+    seconds: float = 0.0
+    """How long it has trained."""
 
     @property
     def update(self) -> int:
@@ -144,8 +151,9 @@ def _diverged(training: Training, what: str, lr: float) -> str:
     )
 
 
-def evaluate(training: Training, x: Array, y: Array, since: list[Step], *, seconds: float) -> Metrics:
+def evaluate(training: Training, x: Array, y: Array, *, seconds: float) -> Metrics:
     """The metrics of the steps since the last ones. Raises RunError where the loss is not finite."""
+    since = training.since
     with np.errstate(over="ignore", invalid="ignore"):
         nats = mean_nats(training.network, training.params, x, y)
     if not np.isfinite(nats):
@@ -172,28 +180,41 @@ def run(
     *,
     on_step: Callable[[Step, float], None] = lambda step, done: None,
     on_evaluation: Callable[[Metrics], None] = lambda metrics: None,
+    undisturbed: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> Metrics:
-    """Updates until ``options`` says that it is enough; returns the last evaluation.
+    """Updates until ``options`` says that it is enough, from wherever ``training`` is; returns the last evaluation.
 
     ``validation`` is inputs and targets, ids (N,). ``on_step`` gets each step and the fraction that is done.
-    Raises RunError where the loss, a gradient or a parameter is no longer finite.
+    ``undisturbed`` keeps signals from ending the run in its block: outside of it, ``training`` can go on from where it
+    is, to the same bits. Raises RunError where the loss, a gradient or a parameter is no longer finite.
     """
     options = options.filled()
     assert options.lr is not None
-    began = perf_counter()
-    since: list[Step] = []
-    done = 0.0
-    while done < 1:
-        lr = options.lr * decay(options.schedule, done)
-        step = one_update(training, windows[training.update], lr=lr, clip=options.clip)
-        since.append(step)
-        if options.steps is not None:
-            done = training.update / options.steps
-        elif options.seconds is not None:
-            done = min(1.0, (perf_counter() - began) / options.seconds)
-        on_step(step, done)
-        if done == 1 or training.update % options.eval_every == 0:
-            metrics = evaluate(training, *validation, since, seconds=perf_counter() - began)
+    began = perf_counter() - training.seconds
+    done = _done(training, options)
+    while True:
+        if training.since and (done >= 1 or training.update % options.eval_every == 0):
+            metrics = evaluate(training, *validation, seconds=perf_counter() - began)
+            with undisturbed():
+                training.history.append(metrics)
+                training.since, training.seconds = [], metrics.seconds
             on_evaluation(metrics)
-            since = []
-    return metrics
+        if done >= 1:
+            return training.history[-1]
+        lr = options.lr * decay(options.schedule, done)
+        with undisturbed():
+            step = one_update(training, windows[training.update], lr=lr, clip=options.clip)
+            training.since.append(step)
+            training.seconds = perf_counter() - began
+        done = _done(training, options)
+        on_step(step, done)
+
+
+def _done(training: Training, options: TrainingOptions) -> float:
+    """The fraction of the training that is over: 0 before the first update, so that there is one at least."""
+    if not training.update:
+        return 0.0
+    if options.steps is not None:
+        return training.update / options.steps
+    assert options.seconds is not None
+    return min(1.0, training.seconds / options.seconds)

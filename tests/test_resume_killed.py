@@ -1,0 +1,105 @@
+"""Trainings that are killed for real, at random moments, and resumed: nothing is lost, and the bits are the same.
+
+In every run a few kills; in the thorough one sixty, of three kinds of network. test_run_folder.py has a death at each
+single call to the system, in turn.
+"""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from manual_rnn.run_folder import RunFolder
+from manual_rnn.runs import load
+from study_files import PATIENCE, environment
+from test_cli_resume import kept
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="there are other signals there")
+SCRIPT = """
+import sys
+from threadpoolctl import threadpool_limits
+from manual_rnn import cells, run_folder, training
+from manual_rnn.cli import progress
+from manual_rnn.cli.app import main
+cells.names()
+print("ready", flush=True)
+sys.exit(main(sys.argv[1:]))
+"""
+"""All is loaded before it is ready, so that the kill falls into the work."""
+NETWORKS = {
+    "rnn": ["--hidden", 16],
+    "lstm": ["--cell", "lstm", "--hidden", 12, "--layers", 2, "--dropout", 0.3, "--dtype", "float64"],
+    "gru": ["--cell", "gru", "--hidden", 64, "--optimizer", "adagrad", "--init", "orthogonal"],
+}
+COMMON = ["--steps", 120, "--eval-every", 7, "--seq-len", 10, "--batch", 4]
+
+
+@contextlib.contextmanager
+def ready(*arguments):
+    """A training that has loaded what it needs, and begins."""
+    given = [sys.executable, "-c", SCRIPT, "train", *map(str, arguments)]
+    with subprocess.Popen(
+        given, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        try:
+            assert running.stdout.readline() == "ready\n"
+            yield running
+        finally:
+            running.kill()
+
+
+def finished(*arguments):
+    """How long it takes to the end, in seconds."""
+    with ready(*arguments) as running:
+        began = time.monotonic()
+        _, errors = running.communicate(timeout=PATIENCE)
+        assert (running.returncode, errors) == (0, "")
+        return time.monotonic() - began
+
+
+@pytest.mark.parametrize(
+    ("network", "kills"),
+    [("lstm", 4), *(pytest.param(name, 20, marks=pytest.mark.thorough) for name in NETWORKS)],
+)
+def test_killed_at_random_moments_it_comes_to_the_same_bits(tmp_path, network, kills):
+    text = tmp_path / "text.txt"
+    text.write_text("the quick brown fox jumps over the lazy dog.\n" * 40)
+    command = [text, *COMMON, *NETWORKS[network]]
+    seconds = finished(*command, "--out", tmp_path / "whole")
+    undisturbed = kept(tmp_path / "whole")
+
+    rng, made, runs, updates = np.random.default_rng(), 0, 0, []
+    while made < kills:
+        runs += 1
+        out = tmp_path / f"{runs}" / "run"
+        ended = False
+        while not ended:
+            with ready(*command, "--out", out, *(["--resume"] if out.exists() else [])) as running:
+                try:
+                    running.wait(rng.uniform(0, seconds / 2) if made < kills else PATIENCE)
+                    assert (running.returncode, running.stderr.read()) == (0, "")
+                    ended = True
+                except subprocess.TimeoutExpired:
+                    running.kill()
+                    running.wait()
+                    made += 1
+                    updates.append(_as_it_was_left(out))
+        assert kept(out) == undisturbed
+        assert not list(out.glob("**/.*.tmp"))
+        assert len(list(out.glob("checkpoints/*"))) == 2
+    print(f"{network}: {made} kills in {runs} runs, after {updates} updates")
+
+
+def _as_it_was_left(out):
+    """The updates of the last checkpoint, which has to be whole; -1 where the folder was not there yet."""
+    if not out.exists():
+        return -1
+    with RunFolder.resumed(out, tell=pytest.fail) as (_, last):
+        pass
+    if (out / "weights.safetensors").exists():
+        load(out)
+    return last.update
