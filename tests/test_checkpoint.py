@@ -11,7 +11,7 @@ from manual_rnn import cells, checkpoint, training
 from manual_rnn.evaluation import last_ids
 from manual_rnn.options import TrainingOptions
 from manual_rnn.run_identity import identity
-from manual_rnn.sampling import sample_text
+from manual_rnn.sampling import sample_texts
 from manual_rnn.sealed import KEY, Corrupt, sealed, unsealed
 from manual_rnn.text import Vocabulary, split
 from manual_rnn.windows import Windows
@@ -61,9 +61,8 @@ def bits(model):
     arrays = {name: (array.dtype.str, array.shape, array.tobytes()) for name, array in tensors.items()}
     history = [{name: value for name, value in line.items() if name != "seconds"} for line in document["history"]]
     rest = {name: document[name] for name in ("update", "last", "optimiser", "dropout")}
-    sample = "".join(
-        sample_text(model.network, model.params, VOCABULARY, length=30, rng=np.random.default_rng(0))
-    )
+    rngs = [np.random.default_rng(0)]
+    sample = [*sample_texts(model.network, model.params, VOCABULARY, length=30, rngs=rngs)]
     return {"arrays": arrays, "history": history, "sample": sample, **rest}
 
 
