@@ -25,7 +25,7 @@ def drawn(name, *, T=6, B=2, n=4, seed=0, dtype=np.float64):
     params = initialise(cell, n_in=2, n_hidden=n, n_out=3, seed=rng)
     params = {p: (array + 0.3 * rng.standard_normal(array.shape)).astype(dtype) for p, array in params.items()}
     if name == "rnn_relu":
-        params["b"] += 3  # units that are on: of those that are off no direction is left
+        params["b"] += 3  # most are on, or no direction at all would be left
     x = rng.standard_normal((T, B, 2)).astype(dtype)
     initial = {s: 0.5 * rng.standard_normal((B, n)).astype(dtype) for s in cell.states}
     return {"cell": cell, "params": params, "x": x, "initial": initial}
@@ -45,15 +45,28 @@ def both(name, case, *, count, warm_up=0, seed=5, module=lyapunov_gradient):
     return (exponents, found), (theirs, truth)
 
 
+def some(name):
+    """How many exponents: of ReLUs, some of which are off, few directions are left."""
+    return 1 if name == "rnn_relu" else 3
+
+
+def assert_agree(found, truth):
+    """Where the Jacobian does not depend on the state, nothing depends on U and b: zeros, then, on both sides."""
+    zero = {name for name, array in truth.items() if not array.any()}
+    assert not any(found[name].any() for name in zero)
+    assert zero <= {"U", "b", "h0"}
+    assert_close(*({name: array for name, array in of.items() if name not in zero} for of in (found, truth)))
+
+
 @any_cell
 @pytest.mark.parametrize("warm_up", [0, 2])
 def test_is_what_autodiff_gives(name, warm_up):
-    (ours, found), (theirs, truth) = both(name, drawn(name), count=3, warm_up=warm_up)
+    (ours, found), (theirs, truth) = both(name, drawn(name), count=some(name), warm_up=warm_up)
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-13)
-    assert_close(found, truth)
+    assert_agree(found, truth)
 
 
-@settings(max_examples=12)
+@settings(max_examples=12)  # each of a shape of its own, which JAX compiles
 @given(
     T=st.integers(1, 7), B=st.integers(1, 3), n=st.integers(1, 6), left=st.integers(0, 5), data=st.data(),
     name=st.sampled_from(["rnn", "rnn", "gru", "lstm_peephole"]),
@@ -65,9 +78,8 @@ def test_for_drawn_sizes(T, B, n, left, data, name):
     count = max(1, width - left)
     (ours, found), (theirs, truth) = both(name, case, count=count, warm_up=warm_up)
     _, pullback = lyapunov_gradient.lyapunov_gradient(**case, count=count, seed=5)
-    shares = [np.abs(np.diagonal(step.R, axis1=1, axis2=2)) / np.linalg.norm(step.R, axis=1)
-              for step in pullback.__self__.steps]  # fmt: skip
-    lost = 1 / np.min(shares)  # a direction of which little is its own has so many digits less
+    smallest = min(np.abs(np.diagonal(step.R, axis1=1, axis2=2)).min() for step in pullback.__self__.steps)
+    lost = max(1, 1 / smallest)  # an error of eps in a Jacobian, of a saturated unit say, is eps/R_ii in log R_ii
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-13 * lost)
     largest = max(np.abs(array).max() for array in truth.values())
     for variable, array in truth.items():
@@ -254,8 +266,8 @@ def test_what_is_symmetrised_is_zero_but_at_both_ends_of_the_window(name, monkey
     """As the exponents depend on what the first i directions span, and on nothing else of them."""
     kept = []
     monkeypatch.setattr(qr, "sym", lambda M: kept.append(np.tril(M)) or np.tril(np.triu(M)))
-    (_, found), (_, truth) = both(name, drawn(name, T=7), count=3, warm_up=2)
-    assert_close(found, truth)
+    (_, found), (_, truth) = both(name, drawn(name, T=7), count=some(name), warm_up=2)
+    assert_agree(found, truth)
     sizes = [np.abs(lower).max() for lower in kept]  # from the last step back
     assert min(sizes[0], sizes[5]) > 0.01
     assert max(sizes[1:5] + sizes[6:]) < 1e-10
