@@ -5,18 +5,17 @@ from __future__ import annotations
 import json as json_format
 import sys
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from manual_rnn.errors import InputError, RunError, UsageError
-from manual_rnn.options import GivenOptions, TrainingOptions
+from manual_rnn.errors import RunError, UsageError
+from manual_rnn.options import GivenOptions
 
 if TYPE_CHECKING:
-    from manual_rnn.run_folder import RunFolder
-    from manual_rnn.training import Metrics, Training
+    from manual_rnn.training import Metrics
 
 Flag = Annotated[bool, Parameter(negative=())]
 
@@ -49,6 +48,7 @@ def train(
     from threadpoolctl import threadpool_limits
 
     from manual_rnn import training
+    from manual_rnn.cli.beginning import begun, resumed
     from manual_rnn.cli.interruption import AtOnce, Stop
     from manual_rnn.cli.progress import TrainingProgress
     from manual_rnn.evaluation import last_ids
@@ -59,11 +59,8 @@ def train(
         raise UsageError("--resume and --overwrite exclude each other: one goes on with a run, the other replaces it.")
     with ExitStack() as stack:
         stop = stack.enter_context(Stop())
-        begin = _resumed if resume else _begun
-        model, folder, told, content = begin(stack, text, out, options, overwrite=overwrite)
-        ids = folder.vocabulary.encode(content)
-        learnt, kept = split(ids)
-        windows, validation = Windows.of(learnt, T=told.seq_len, B=told.batch), last_ids(ids, len(kept))
+        begins = resumed(stack, text, out, options) if resume else begun(stack, text, out, options, overwrite=overwrite)
+        model, folder, told = begins.training, begins.folder, begins.options
         progress = TrainingProgress(model, folder.vocabulary, told)
 
         def keep(metrics: training.Metrics) -> None:
@@ -71,6 +68,9 @@ def train(
             progress.evaluated(metrics)
 
         try:
+            ids = folder.vocabulary.encode(begins.text)
+            learnt, kept = split(ids)
+            windows, validation = Windows.of(learnt, T=told.seq_len, B=told.batch), last_ids(ids, len(kept))
             with threadpool_limits(told.threads, "blas"), progress:
                 last = training.run(
                     model, windows, validation, told,
@@ -95,86 +95,8 @@ def train(
     return 0
 
 
-def _begun(
-    stack: ExitStack, text: Path | None, out: Path, given: GivenOptions, *, overwrite: bool
-) -> tuple[Training, RunFolder, TrainingOptions, str]:
-    """A training before its first update, in a folder of its own, and the text."""
-    from manual_rnn.run_folder import RunFolder
-    from manual_rnn.text import Vocabulary, read_text
-    from manual_rnn.training import start
-
-    options = given.completed()
-    _need(options)
-    content, source = read_text(text, seq_len=options.seq_len, batch=options.batch)
-    vocabulary = Vocabulary.of(content)
-    model = start(options, len(vocabulary))
-    config = _config(options, content, source)
-    folder = stack.enter_context(RunFolder.create(out, config, model, vocabulary, overwrite=overwrite))
-    return model, folder, options, content
-
-
-def _resumed(
-    stack: ExitStack, text: Path | None, out: Path, given: GivenOptions, *, overwrite: bool
-) -> tuple[Training, RunFolder, TrainingOptions, str]:
-    """A training where its last checkpoint left it, in its folder, and the text."""
-    from manual_rnn.run_folder import RunFolder
-    from manual_rnn.text import DEFAULT_SOURCE, read_text
-
-    def tell(sentence: str) -> None:
-        print(f"manual-rnn: {sentence}", file=sys.stderr)
-
-    folder, found = stack.enter_context(RunFolder.resumed(out, tell=tell))
-    options, model, recorded = found.options.resumed_with(given.given), found.training, found.config["text"]
-    if options.steps is not None and options.steps < model.update:
-        raise UsageError(f"--steps is {options.steps}, but the run in {out} has made {model.update} updates already.")
-    _need(options)
-    if text is None and recorded["source"] != DEFAULT_SOURCE:
-        text = Path(recorded["source"])
-    content, source = read_text(text, seq_len=options.seq_len, batch=options.batch)
-    if _digest(content) != recorded["sha256"]:
-        raise InputError(
-            f"{source} has another text than the run in {out} learns from: {len(content)} characters, where "
-            f"{recorded['source']} had {recorded['characters']}, or others. Name that text; another one needs a run of "
-            "its own."
-        )
-    model.compiled = options.compiled
-    config = {**folder.config, "options": options.to_json(), "text": {**recorded, "source": source}}
-    folder = replace(folder, config=config)
-    folder.save(model)
-    return model, folder, options, content
-
-
-def _need(options: TrainingOptions) -> None:
-    from manual_rnn.compiled import needed
-
-    if options.compiled:
-        try:
-            needed()
-        except ModuleNotFoundError as error:
-            raise InputError(str(error)) from None
-
-
 def _sentence(last: Metrics, out: Path) -> str:
     return (
         f"Validation loss {last.val_nats:.3f} nats per character ({last.val_bits_per_char:.3f} bits) "
         f"after {last.update} updates in {last.seconds:.0f} s. Next: manual-rnn sample {out}"
     )
-
-
-def _digest(content: str) -> str:
-    from hashlib import sha256
-
-    return sha256(content.encode()).hexdigest()
-
-
-def _config(options: TrainingOptions, content: str, source: str) -> dict[str, Any]:
-    from manual_rnn.provenance import provenance
-
-    return {
-        "version": 1,
-        "options": options.to_json(),
-        "text": {"source": source, "characters": len(content), "sha256": _digest(content)},
-        **provenance(),
-        "dtype": options.dtype,
-        "seed": options.seed,
-    }
