@@ -80,7 +80,7 @@ def draw(theme, found, law, gain):
 
 
 def main(
-    *, units: int = 200, gain: float = 1.2, lags: int = 30, networks: int = 12, seed: int = 0, quick: bool = False,
+    *, units: int = 200, gain: float = 1.2, lags: int = 30, networks: int = 12, seed: int = 0,
     out: Path = Path("out/bounds"),
 ) -> int:  # fmt: skip
     """Measures the linear and the tanh network of the same W, compares with bound and law, checks, draws.
@@ -91,11 +91,8 @@ def main(
         lags: How many steps back.
         networks: How many are drawn, two or more.
         seed: Decides every draw.
-        quick: 40 units, 15 lags, 3 networks.
         out: The folder for the figure and the numbers.
     """
-    if quick:
-        units, lags, networks = 40, 15, 3
     whole("number of units", units, 2)
     whole("number of networks", networks, 2)
     whole("number of lags", lags, 1)
@@ -125,4 +122,4 @@ def main(
 
 
 if __name__ == "__main__":
-    raise SystemExit(experiment.run(main, __doc__))
+    raise SystemExit(experiment.run(main, __doc__, quick={"units": 40, "lags": 15, "networks": 3}))

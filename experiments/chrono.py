@@ -46,7 +46,7 @@ def draw(theme, curves, lags):
 
 
 def main(
-    *, units: int = 4000, lags: int = 200, longest: int = 200, seed: int = 0, quick: bool = False,
+    *, units: int = 4000, lags: int = 200, longest: int = 200, seed: int = 0,
     out: Path = Path("out/chrono"),
 ) -> int:  # fmt: skip
     """Measures three initialisations, compares with the exact curves, checks, draws.
@@ -56,10 +56,8 @@ def main(
         lags: How many steps.
         longest: T_max of chrono initialisation.
         seed: Decides every draw.
-        quick: 400 units.
         out: The folder for the figure and the numbers.
     """
-    units = 400 if quick else units
     whole("number of units", units, 2)
     whole("number of lags", lags, 1)
     starts = {
@@ -91,4 +89,4 @@ def main(
 
 
 if __name__ == "__main__":
-    raise SystemExit(experiment.run(main, __doc__))
+    raise SystemExit(experiment.run(main, __doc__, quick={"units": 400}))

@@ -56,7 +56,7 @@ def draw(theme, decays, found, T):
 
 
 def main(
-    *, steps: int = 2000, runs: int = 2000, seed: int = 0, quick: bool = False, out: Path = Path("out/curse_of_memory")
+    *, steps: int = 2000, runs: int = 2000, seed: int = 0, out: Path = Path("out/curse_of_memory")
 ) -> int:
     """Measures at seven memories, compares with the law, checks, draws.
 
@@ -64,10 +64,8 @@ def main(
         steps: T, long beside the longest memory of 50 steps.
         runs: Independent inputs at each λ.
         seed: Decides every draw.
-        quick: 200 runs.
         out: The folder for the figure and the numbers.
     """
-    runs = 200 if quick else runs
     whole("number of steps", steps, 1)
     whole("number of runs", runs, 2)
     decays, found, lines = np.array([0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99]), [], []
@@ -93,4 +91,4 @@ def main(
 
 
 if __name__ == "__main__":
-    raise SystemExit(experiment.run(main, __doc__))
+    raise SystemExit(experiment.run(main, __doc__, quick={"runs": 200}))

@@ -87,7 +87,7 @@ def draw(theme, grid, exponents):
 
 
 def main(
-    *, units: int = 400, steps: int = 80, networks: int = 40, seed: int = 0, quick: bool = False,
+    *, units: int = 400, steps: int = 80, networks: int = 40, seed: int = 0,
     out: Path = Path("out/finite_width"),
 ) -> int:  # fmt: skip
     """Measures the grid and λ₁ at three widths each, extrapolates, checks, draws.
@@ -98,11 +98,8 @@ def main(
         steps: T, the number of steps; of λ₁ six times as many.
         networks: How many are drawn for a point and a width, each with four sequences; for λ₁ a quarter, with one.
         seed: Decides every draw.
-        quick: A run of seconds: 40 units, 40 steps, 8 networks.
         out: The folder for the figure and the numbers.
     """
-    if quick:
-        units, steps, networks = 40, 40, 8
     whole("number of units", units, 8)
     whole("number of steps", steps, 16)
     whole("number of networks", networks, 8)
@@ -139,4 +136,4 @@ def main(
 
 
 if __name__ == "__main__":
-    raise SystemExit(experiment.run(main, __doc__))
+    raise SystemExit(experiment.run(main, __doc__, quick={"units": 40, "steps": 40, "networks": 8}))

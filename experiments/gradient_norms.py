@@ -84,7 +84,7 @@ def draw(rows, theme, *, steps, networks):
 
 def main(
     *, units: int = 400, steps: int = 60, networks: int = 48, input_std: float = 0.5, seed: int = 0,
-    quick: bool = False, out: Path = Path("out/gradient_norms"),
+    out: Path = Path("out/gradient_norms"),
 ) -> int:  # fmt: skip
     """Measures, compares, checks, draws.
 
@@ -94,11 +94,8 @@ def main(
         networks: How many are drawn for each configuration.
         input_std: σ, the standard deviation of the noise at each unit.
         seed: Decides every draw.
-        quick: A small run of seconds: 60 units, 20 steps, 6 networks.
         out: The folder for the figure (SVG light and dark, PNG) and the numbers (JSON); earlier ones are replaced.
     """
-    if quick:
-        units, steps, networks = 60, 20, 6
     for name, value, least in (("units", units, 8), ("steps", steps, 2), ("networks", networks, 2)):
         if value < least:
             raise ValueError(f"--{name} is {value}; it is at least {least}.")
@@ -114,4 +111,4 @@ def main(
 
 
 if __name__ == "__main__":
-    raise SystemExit(experiment.run(main, __doc__))
+    raise SystemExit(experiment.run(main, __doc__, quick={"units": 60, "steps": 20, "networks": 6}))

@@ -90,7 +90,7 @@ def over_seeds(values):
 
 
 def main(
-    *, units: int = 200, lags: int = 100, seeds: int = 40, quick: bool = False, out: Path = Path("out/isometry")
+    *, units: int = 200, lags: int = 100, seeds: int = 40, out: Path = Path("out/isometry")
 ) -> int:
     """Measures both kinds of W, checks against autodiff, draws.
 
@@ -98,11 +98,8 @@ def main(
         units: n, the width; half and a quarter are measured as well, for the median at n → ∞.
         lags: How many steps back.
         seeds: How many networks of each kind.
-        quick: 30 units, 20 lags, 3 networks.
         out: The folder for the figure and the numbers.
     """
-    if quick:
-        units, lags, seeds = 30, 20, 3
     whole("number of units", units, 8)
     whole("number of lags", lags, 1)
     whole("number of seeds", seeds, 2)
@@ -143,4 +140,4 @@ def main(
 
 
 if __name__ == "__main__":
-    raise SystemExit(experiment.run(main, __doc__))
+    raise SystemExit(experiment.run(main, __doc__, quick={"units": 30, "lags": 20, "seeds": 3}))

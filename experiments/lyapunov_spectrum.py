@@ -40,17 +40,15 @@ def volume_agrees(factors, found):
 
 
 def main(
-    *, matrices: int = 4000, seed: int = 0, quick: bool = False, out: Path = Path("out/lyapunov_spectrum")
+    *, matrices: int = 4000, seed: int = 0, out: Path = Path("out/lyapunov_spectrum")
 ) -> int:
     """Measures three sizes, compares with the law, draws.
 
     Args:
         matrices: The length of each product.
         seed: Decides every draw.
-        quick: Products of 400.
         out: The folder for the figure and the numbers.
     """
-    matrices = 400 if quick else matrices
     whole("number of matrices", matrices, 20)
     rng = np.random.default_rng(seed)
     sizes, lines = {}, []
@@ -72,4 +70,4 @@ def main(
 
 
 if __name__ == "__main__":
-    raise SystemExit(experiment.run(main, __doc__))
+    raise SystemExit(experiment.run(main, __doc__, quick={"matrices": 400}))

@@ -86,7 +86,7 @@ def draw(theme, lengths, iterations, critical):
 
 
 def main(
-    *, units: int = 64, steps: int = 300, networks: int = 4, seed: int = 0, quick: bool = False,
+    *, units: int = 64, steps: int = 300, networks: int = 4, seed: int = 0,
     out: Path = Path("out/newton_cost"),
 ) -> int:  # fmt: skip
     """Counts the iterations at eight gains and three lengths, checks, draws.
@@ -96,11 +96,8 @@ def main(
         steps: T, the greatest length, 20 or more; half and a quarter of it are measured as well.
         networks: How many are drawn for each point, two or more.
         seed: Decides every draw.
-        quick: 32 units, 120 steps, 3 networks.
         out: The folder for the figure and the numbers.
     """
-    if quick:
-        units, steps, networks = 32, 120, 3
     whole("number of units", units, 2)
     whole("number of networks", networks, 2)
     whole("number of steps", steps, 20)
@@ -133,4 +130,4 @@ def main(
 
 
 if __name__ == "__main__":
-    raise SystemExit(experiment.run(main, __doc__))
+    raise SystemExit(experiment.run(main, __doc__, quick={"units": 32, "steps": 120, "networks": 3}))

@@ -86,7 +86,7 @@ def draw(theme, gains, stds, measured, line, found, at):
 
 
 def main(
-    *, units: int = 200, steps: int = 240, networks: int = 16, grid: int = 14, seed: int = 0, quick: bool = False,
+    *, units: int = 200, steps: int = 240, networks: int = 16, grid: int = 14, seed: int = 0,
     out: Path = Path("out/phase_diagram"),
 ) -> int:  # fmt: skip
     """Measures the plane, finds the line, checks, draws.
@@ -97,11 +97,8 @@ def main(
         networks: How many are drawn for a point of the line, each with four sequences; four for a point of the grid.
         grid: Points along each axis.
         seed: Decides every draw.
-        quick: A run of seconds.
         out: The folder for the figure and the numbers.
     """
-    if quick:
-        units, steps, networks, grid = 40, 60, 8, 5
     whole("number of units", units, 4)
     whole("number of steps", steps, 12)
     whole("number of networks", networks, 2)
@@ -142,4 +139,4 @@ def main(
 
 
 if __name__ == "__main__":
-    raise SystemExit(experiment.run(main, __doc__))
+    raise SystemExit(experiment.run(main, __doc__, quick={"units": 40, "steps": 60, "networks": 8, "grid": 5}))

@@ -105,7 +105,7 @@ def draw(theme, curves, through):
 
 
 def main(
-    *, sequences: int = 20_000, updates: int = 400, seed: int = 0, quick: bool = False,
+    *, sequences: int = 20_000, updates: int = 400, seed: int = 0,
     out: Path = Path("out/task_floors"),
 ) -> int:  # fmt: skip
     """Measures the floors, trains, checks, draws.
@@ -114,19 +114,15 @@ def main(
         sequences: How many are drawn of each task to measure its floor.
         updates: How long each network is trained.
         seed: Decides every draw.
-        quick: 2,000 sequences, three networks, 60 updates.
         out: The folder for the figure and the numbers.
     """
-    plotted = PLOTTED
-    if quick:
-        sequences, updates, plotted = 2000, 60, PLOTTED[::2]
     whole("number of sequences", sequences, 100)
     whole("number of updates", updates, WIDTH)
     lines, curves = [], {}
     for name, (task, floor) in TASKS.items():
         loss, error = without_memory(task, sequences, seed)
         lines.append(Line(what=f"{name}, floor {floor}", measured=loss, standard_error=error, theory=task.floor))
-    for name in plotted:
+    for name in PLOTTED:
         curves[name], check = train("rnn", TASKS[name][0], updates=updates, seed=seed)
         lines.append(trained(f"tanh network: {name}", curves[name], TASKS[name][0], check))
     through, check = train("gru", SHORT, updates=updates, seed=seed)
@@ -143,4 +139,4 @@ def trained(what, losses, task, check):
 
 
 if __name__ == "__main__":
-    raise SystemExit(experiment.run(main, __doc__))
+    raise SystemExit(experiment.run(main, __doc__, quick={"sequences": 2000, "updates": 60}))

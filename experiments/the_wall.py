@@ -87,7 +87,7 @@ def inside(points):
 
 
 def main(
-    *, grid: int = 600, updates: int = 80, lr: float = 0.5, clip: float = 0.05, seed: int = 0, quick: bool = False,
+    *, grid: int = 600, updates: int = 80, lr: float = 0.5, clip: float = 0.05, seed: int = 0,
     out: Path = Path("out/the_wall"),
 ) -> int:  # fmt: skip
     """Measures the plane, descends from one point with and without clipping, checks, draws.
@@ -98,10 +98,8 @@ def main(
         lr: The learning rate of both descents.
         clip: The largest norm of the gradient in the clipped one.
         seed: Where the gradient is checked.
-        quick: A plane of 120 points.
         out: The folder for the figure and the numbers.
     """
-    grid = 120 if quick else grid
     whole("number of points along w", grid, 12)
     whole("number of updates", updates, 1)
     w, b = np.meshgrid(np.linspace(2, 8, grid), np.linspace(-5, 0, grid * 5 // 6))
@@ -124,4 +122,4 @@ def main(
 
 
 if __name__ == "__main__":
-    raise SystemExit(experiment.run(main, __doc__))
+    raise SystemExit(experiment.run(main, __doc__, quick={"grid": 120}))

@@ -75,13 +75,8 @@ def draw(theme, kept, found, gru, steps):
     return figure
 
 
-def label_ends(axes, x, heights, texts, colours):
-    for y, text, colour in zip(heights, texts, colours, strict=True):
-        axes.annotate(text, (x, y), (7, 0), textcoords="offset points", va="center", color=colour)
-
-
 def main(
-    *, steps: int = 60, runs: int = 200_000, seed: int = 0, quick: bool = False, out: Path = Path("out/truncation_bias")
+    *, steps: int = 60, runs: int = 200_000, seed: int = 0, out: Path = Path("out/truncation_bias")
 ) -> int:
     """Measures, compares with the law, checks, draws.
 
@@ -89,10 +84,8 @@ def main(
         steps: T, the length of the sequences.
         runs: Independent inputs at each λ.
         seed: Decides every draw.
-        quick: 5,000 runs.
         out: The folder for the figure and the numbers.
     """
-    runs = 5000 if quick else runs
     whole("number of steps", steps, 30)
     whole("number of runs", runs, 2)
     kept, found, lines = np.arange(1, 31), {}, []
@@ -118,4 +111,4 @@ def main(
 
 
 if __name__ == "__main__":
-    raise SystemExit(experiment.run(main, __doc__))
+    raise SystemExit(experiment.run(main, __doc__, quick={"runs": 5000}))

@@ -136,3 +136,43 @@ def test_a_width_without_a_standard_error_is_refused():
     exact = diagnostics.Slope(value=1.0, standard_error=0.0)
     with pytest.raises(ValueError, match=r"^The standard errors are \[0\.0, 0\.0\]"):
         diagnostics.extrapolated({10: exact, 20: exact})
+
+
+def test_a_plain_list_of_log_norms_is_measured_and_what_is_none_is_told():
+    rows = [[0.0, -1.0, -2.0], [0.0, -1.5, -3.0]]
+    assert diagnostics.typical_slope(rows).value == pytest.approx(-2.5)
+    assert diagnostics.mean_slope(rows).value == diagnostics.mean_slope(np.array(rows)).value
+    with pytest.raises(ValueError, match=r"norms are list, and no array of numbers: .* Expected \(networks, lags\)"):
+        diagnostics.typical_slope([[0.0, -1.0], [0.0]])
+    with pytest.raises(ValueError, match=r"shape \(2,\); expected \(networks, lags\)"):
+        diagnostics.typical_slope([0.0, -1.0])
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "sentence"),
+    [
+        ("norms_by_lag", {"networks": 0}, "networks is 0; it is a whole number, at least 1"),
+        ("norms_by_lag", {"networks": 2.5}, r"networks is 2\.5; it is a whole number"),
+        ("norms_by_lag", {"steps": 0}, "steps is 0; it is a whole number, at least 1"),
+        ("driven_network", {"n": 0}, "n is 0; it is a whole number, at least 1"),
+        ("driven_network", {"batch": 0}, "batch is 0; it is a whole number, at least 1"),
+        ("driven_network", {"gain": "2"}, r"The gain is '2'; it must be a finite number above zero"),
+    ],
+)
+def test_no_network_of_no_size(name, change, sentence):
+    options = {"n": 4, "gain": 1.0, "input_std": 0.5, "steps": 3, "seed": 0}
+    options |= {"networks": 2} if name == "norms_by_lag" else {}
+    with pytest.raises(ValueError, match=sentence):
+        getattr(diagnostics, name)(**options | change)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_cosine_of_gradients_at_the_end_of_the_format(dtype):
+    """Of a few of the smallest numbers a norm has hardly a digit; their direction has all of them."""
+    smallest = np.finfo(dtype).smallest_subnormal
+    gradient = (np.arange(1, 8) * smallest).astype(dtype)
+    found = diagnostics.clipping_statistics([{"W": gradient}], [1.0, float(4 * smallest)])
+    cut = np.minimum(np.arange(1, 8), 4)
+    expected = cut @ np.arange(1, 8) / np.sqrt((cut @ cut) * (np.arange(1, 8) @ np.arange(1, 8)))
+    assert found.cosine.sel(kind="element").values[0] == pytest.approx([1.0, expected], rel=1e-14)
+    assert (found.cosine <= 1).all()

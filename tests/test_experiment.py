@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+from pathlib import Path
 
 import pytest
 
@@ -84,6 +86,58 @@ def test_what_an_oracle_disagrees_with_is_a_sentence_and_code_one(capsys):
 
     assert run(main, "Does it?", []) == 1
     assert capsys.readouterr().err == "∇W: manual and autodiff DISAGREE. No figure is written.\n"
+
+
+def quick_main(*, units: int = 3, n_steps: int = 7, out: Path = Path("out/nowhere")) -> int:
+    """Measures.
+
+    Args:
+        units: How many.
+        n_steps: How long.
+        out: The folder.
+    """
+    print(units, n_steps, out.name)
+    return 0
+
+
+QUICK = {"units": 1, "n_steps": 2}
+
+
+def test_quick_sets_sizes_and_refuses_to_share_them(tmp_path, capsys):
+    out = ["--out", str(tmp_path / "new")]
+    assert run(quick_main, "Does it?", ["--n-steps", "5", *out], quick=QUICK) == 0
+    assert run(quick_main, "Does it?", ["--quick", *out], quick=QUICK) == 0
+    assert capsys.readouterr().out == "3 5 new\n1 2 new\n"
+    assert run(quick_main, "Does it?", ["--quick", "--n-steps", "5"], quick=QUICK) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "--quick sets --n-steps itself (--units 1 --n-steps 2), and it is given too." in told.err
+    run(quick_main, "Does it?", ["--help"], quick=QUICK)
+    told = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "A small run of seconds: --units 1 --n-steps 2." in told
+
+
+def test_a_folder_that_can_be_none_costs_no_measurement(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path / "file", tmp_path / "file" / "under" / "it"):
+        assert run(quick_main, "Does it?", ["--out", str(out)], quick=QUICK) == 3
+        told = capsys.readouterr()
+        assert told.out == ""  # nothing was measured
+        assert "there is a file where the folder would be" in told.err
+        assert str(tmp_path / "file") in told.err
+    (tmp_path / "out" / f"{Path(__file__).stem}.json").mkdir(parents=True)
+    assert run(quick_main, "Does it?", ["--out", str(tmp_path / "out")]) == 3
+    assert "there is a folder where a file would be" in capsys.readouterr().err
+    assert run(quick_main, "Does it?", ["--out", str(tmp_path / "a" / "b")]) == 0
+    assert not (tmp_path / "a").exists()  # it is made when there is something to write
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="whoever is root may write anywhere")
+def test_a_folder_that_may_not_be_written_costs_no_measurement(tmp_path, capsys):
+    tmp_path.chmod(0o500)
+    assert run(quick_main, "Does it?", ["--out", str(tmp_path / "new")]) == 3
+    tmp_path.chmod(0o700)
+    assert "nothing may be written there" in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path, capsys):

@@ -43,6 +43,22 @@ def test_nothing_is_written_where_the_cross_check_fails(study, tmp_path, monkeyp
     assert not (tmp_path / "new").exists()
 
 
+def test_a_cell_whose_cross_check_decides_nothing_is_recorded_as_failed(study, tmp_path, monkeypatch, capsys):
+    """Where rounding may change the gradient there is no check, and without one no curve; the other cells go on."""
+    followed = study.follow
+
+    def follow(options, *rest, **looks):
+        found = followed(options, *rest, **looks)
+        hopeless = (options.cell == "gru") & (found["update"] > 2)
+        return found.assign(worst=found.worst.where(~hopeless))
+
+    monkeypatch.setattr(study, "follow", follow)
+    assert study.main(**SMALL, cell=("gru", "rnn"), out=tmp_path / "new") == 0
+    assert "gru: failed. After update 3 the cross-check decides nothing" in capsys.readouterr().out
+    record = json.loads((tmp_path / "new" / "during_training.json").read_text(encoding="utf-8"))
+    assert (list(record["failed"]), list(record["cells"])) == (["gru"], ["rnn"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [

@@ -203,7 +203,8 @@ def test_limits_without_input():
 
 
 @pytest.mark.parametrize(
-    ("gain", "input_std"), [(0.0, 1.0), (-1.0, 1.0), (np.nan, 1.0), (np.inf, 1.0), (1.0, -0.1), (1.0, np.nan)]
+    ("gain", "input_std"),
+    [(0.0, 1.0), (-1.0, 1.0), (np.nan, 1.0), (np.inf, 1.0), ("1", 1.0), (None, 1.0), (1.0, -0.1), (1.0, np.nan)],
 )
 def test_impossible_arguments_get_a_sentence(gain, input_std):
     with pytest.raises(ValueError, match=r"must be .*finite"):

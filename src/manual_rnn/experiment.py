@@ -1,9 +1,9 @@
 """What every experiment does around its measurement: options, a table beside theory, a checked figure, a record.
 
-    def main(*, units: int = 200, seed: int = 0, quick: bool = False, out: Path = Path("out/NAME")) -> int: ...
+    def main(*, units: int = 200, seed: int = 0, out: Path = Path("out/NAME")) -> int: ...
 
     if __name__ == "__main__":
-        raise SystemExit(experiment.run(main, __doc__))
+        raise SystemExit(experiment.run(main, __doc__, quick={"units": 20}))
 
 No figure is written whose cross-check fails, and none without one.
 """
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from manual_rnn.errors import CommandError
+from manual_rnn.experiment_command import command
 from manual_rnn.figures import Theme, write_figure
 from manual_rnn.provenance import provenance
 
@@ -52,20 +53,28 @@ class Line:
         return None if self.deviation is None or not self.standard_error else self.deviation / self.standard_error
 
 
-def run(main: Callable[..., int], doc: str | None, arguments: Sequence[str] | None = None) -> int:
-    """Runs an experiment from the command line; its exit code.
+def run(
+    main: Callable[..., int],
+    doc: str | None,
+    arguments: Sequence[str] | None = None,
+    *,
+    quick: Mapping[str, Any] | None = None,
+) -> int:
+    """Runs an experiment from the command line; its exit code. ``quick`` is what ``--quick`` sets, by parameter.
 
-    What cannot be measured or written is one sentence and code 3; what an oracle disagrees with, one and code 1.
+    What cannot be measured or written is one sentence and code 3; what an oracle disagrees with, one and code 1; an
+    option that ``--quick`` sets as well, one and code 2. ``--out`` is looked at before anything is measured.
     """
     import cyclopts
     from threadpoolctl import threadpool_limits
 
     app = cyclopts.App(help=(doc or "").strip().splitlines()[0].lstrip("r"), result_action="return_value")
-    app.default(main)
+    app.default(command(main, quick or {}))
     try:
-        import scipy.linalg  # noqa: F401 — the threads of what is loaded later would not be limited
-
         from manual_rnn.diagnostics import Disagreement
+        from manual_rnn.theory.extras import scipy_or_sentence
+
+        scipy_or_sentence("linalg")  # now, for the threads of what is loaded later are not limited
 
         try:
             with threadpool_limits(1):  # products this small only wait for further threads

@@ -84,12 +84,17 @@ def _of_update(
 ) -> tuple[float, list[list[bool]], list[list[float]], list[list[float]]]:
     _, before = clip_by_norm(gradients, np.inf)
     whole = np.concatenate([gradient.ravel() for gradient in gradients.values()]).astype(np.float64)
-    fired, after, cosine = [], [], []
+    fired, after, cosine, direction = [], [], [], _unit(whole) if whole.any() else whole
     for limit in limits:
         cut = np.clip(whole, -limit, limit)
-        length = norm(cut)
         fired.append([before > limit, bool((np.abs(whole) > limit).any())])
-        after.append([min(before, limit), length])
-        by_element = float((cut / length) @ (whole / before)) if before else np.nan
-        cosine.append([1.0 if before else np.nan, by_element])
+        after.append([min(before, limit), norm(cut)])
+        cosine.append([1.0, min(float(_unit(cut) @ direction), 1.0)] if whole.any() else [np.nan, np.nan])
     return before, fired, after, cosine
+
+
+def _unit(vector: Array) -> Array:
+    """The vector at length one, to all its digits: a norm that is below the smallest normal number has few."""
+    within: Array = np.ldexp(vector, -np.frexp(np.abs(vector).max())[1])
+    direction: Array = within / np.sqrt(within @ within)
+    return direction

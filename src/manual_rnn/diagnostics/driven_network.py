@@ -19,6 +19,7 @@ import numpy as np
 from manual_rnn import cells, initialisation
 from manual_rnn.cell import Array
 from manual_rnn.diagnostics.gradient_norms import gradient_norms
+from manual_rnn.diagnostics.measurable import check_count
 from manual_rnn.theory.mean_field import mean_field
 
 N_OUT = 10
@@ -61,7 +62,12 @@ def driven_network(
     recurrent: RecurrentWeights = gaussian,
     seed: int | Sequence[int] | np.random.Generator,
 ) -> DrivenNetwork:
-    """Draws one network of n units and its noise. Raises as :func:`mean_field` does, which needs scipy."""
+    """Draws one network of n units and its noise.
+
+    Raises ValueError for n, steps or batch below one, and as :func:`mean_field` does, which needs scipy.
+    """
+    for what, count in (("n", n), ("steps", steps), ("batch", batch)):
+        check_count(what, count, 1)
     rng = np.random.default_rng(seed)
     std = np.sqrt(mean_field(gain, input_std).q)
     params = {
@@ -94,7 +100,10 @@ def norms_by_lag(
 
     The mean over the ``batch`` of sequences that each network runs over. Network i is drawn from the seed
     (seed, n, i): networks of two widths have nothing in common, those of two gains the same W but for its scale.
+
+    Raises ValueError for a number below one, and as :func:`mean_field` does.
     """
+    check_count("networks", networks, 1)
     rows = []
     for i in range(networks):
         net = driven_network(

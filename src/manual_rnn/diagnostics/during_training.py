@@ -58,7 +58,8 @@ def during_training(
     - ``saturated`` (node): the fraction of units, see :func:`saturation`;
     - ``fired``, ``cosine``: of the updates since the one before in this list, the fraction at which the norm was above
       ``options.clip``, and the mean cosine between the gradient and the same clipped by element; nan at 0;
-    - ``worst``: the largest relative error of the cross-checks of ∂L/∂h(t) and of ∇W; nan without one.
+    - ``worst``: the largest relative error of the cross-checks of ∂L/∂h(t) and of ∇W; nan without one, and where one
+      of them decides nothing.
 
     and ``val_nats`` of the whole validation set at the end. Raises RunError as training does, Unmeasurable and
     Disagreement as the diagnostics do: a state is not finite, the gradient is zero; the oracle has another.
@@ -105,7 +106,7 @@ def _look(
             "saturated": saturation(cell, params, x, initial=initial).fraction.mean("step"),
             "fired": np.nan,
             "cosine": np.nan,
-            "worst": max(one.attrs.get("worst_relative_error", np.nan) for one in (norms, parts)),
+            "worst": np.max([one.attrs.get("worst_relative_error", np.nan) for one in (norms, parts)]),
         },
         coords={"update": training.update, "lag": np.arange(len(logs))},
         attrs={"diagnostic": "during_training", "state": norms.attrs["state"]},

@@ -105,6 +105,12 @@ def _log_mean(logs: Array) -> Array:
 
 
 def _checked(log_norms: Array) -> Array:
+    try:
+        log_norms = np.asarray(log_norms, np.float64)
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"The log norms are {type(log_norms).__name__}, and no array of numbers: {error} Expected (networks, lags)."
+        ) from error
     if log_norms.ndim != 2 or min(log_norms.shape) < 2:
         shape = log_norms.shape
         raise ValueError(f"The log norms have the shape {shape}; expected (networks, lags), at least (2, 2).")
