@@ -16,6 +16,7 @@ import pytest
 from manual_rnn import checkpoint
 from manual_rnn.cli.app import main
 from manual_rnn.cli.interruption import AtOnce, Stop
+from manual_rnn.run_folder import RunFolder
 from manual_rnn.sealed import unsealed
 from study_files import PATIENCE, until
 
@@ -101,6 +102,32 @@ def test_steps_are_extended_and_the_run_is_the_longer_one(capsys, text, out):
     assert told(capsys, "train", "--out", out, "--resume", "--steps", 16)[0] == 0
     assert kept(out) == kept(whole)
     assert json.loads((out / "config.json").read_text())["options"]["steps"] == 16
+
+
+def test_a_checkpoint_between_evaluations_changes_nothing(capsys, monkeypatch, text, out):
+    from manual_rnn.cli import train
+
+    whole = out.with_name("whole")
+    told(capsys, "train", text, "--out", whole, "--steps", 10, *TINY)
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "SAVE_SECONDS", -1)  # at each update
+        patch.setattr(RunFolder, "save", dies_after(6, RunFolder.save))
+        assert told(capsys, "train", text, "--out", out, "--steps", 10, *TINY)[0] == 4
+    assert [int(path.stem) for path in sorted(out.glob("checkpoints/*"))] == [4, 5]
+    assert told(capsys, "train", "--out", out, "--resume")[0] == 0
+    assert kept(out) == kept(whole)
+
+
+def dies_after(count, save):
+    saved = []
+
+    def dies(folder, model):
+        save(folder, model)
+        saved.append(model.update)
+        if len(saved) == count:
+            raise MemoryError
+
+    return dies
 
 
 def test_a_finished_run_is_told_as_it_is(capsys, text, out):
@@ -302,6 +329,19 @@ def test_ctrl_c_is_heard_where_python_drops_an_exception():
 
     with Stop(), pytest.raises(KeyboardInterrupt):
         pressed()
+
+
+def test_ctrl_c_while_the_command_loads_or_tells_of_another_is_no_traceback(monkeypatch):
+    from manual_rnn import __main__
+    from manual_rnn.cli import app
+
+    def pressed():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(app, "main", pressed)
+    with pytest.raises(SystemExit) as ended:
+        __main__.main()
+    assert ended.value.code == 130
 
 
 LIMITED = (

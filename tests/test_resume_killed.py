@@ -1,11 +1,12 @@
 """Trainings that are killed for real, at random moments, and resumed: nothing is lost, and the bits are the same.
 
-In every run a few kills; in the thorough one sixty, of three kinds of network. test_run_folder.py has a death at each
-single call to the system, in turn.
+In every run a few kills; in the thorough one sixty, of three kinds of network, and sixty times Ctrl-C or SIGTERM, half
+of them followed by a second one. test_run_folder.py has a death at each single call to the system, in turn.
 """
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -20,14 +21,13 @@ from test_cli_resume import kept
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="there are other signals there")
 SCRIPT = """
-import sys
 from threadpoolctl import threadpool_limits
 from manual_rnn import cells, run_folder, training
-from manual_rnn.cli import progress
-from manual_rnn.cli.app import main
+from manual_rnn.cli import app, beginning, progress
+from manual_rnn.__main__ import main
 cells.names()
 print("ready", flush=True)
-sys.exit(main(sys.argv[1:]))
+main()
 """
 """All is loaded before it is ready, so that the kill falls into the work."""
 NETWORKS = {
@@ -61,37 +61,57 @@ def finished(*arguments):
         return time.monotonic() - began
 
 
+def killed(running):
+    running.kill()
+    running.wait()
+
+
+def interrupted(running):
+    """Ctrl-C, once or twice in short order, or SIGTERM: it has to end with 130 and without a traceback."""
+    rng = np.random.default_rng()
+    running.send_signal(rng.choice([signal.SIGINT, signal.SIGTERM]))
+    if rng.random() < 0.5:
+        time.sleep(rng.uniform(0, 0.02))
+        running.send_signal(signal.SIGINT)
+    _, errors = running.communicate(timeout=PATIENCE)
+    # 0: it had just come to its end. SIGTERM: it had not begun, and ends as any program does.
+    assert running.returncode in (130, 0, -signal.SIGTERM), errors
+    assert all(line.startswith("manual-rnn: ") for line in errors.splitlines()), errors
+
+
 @pytest.mark.parametrize(
-    ("network", "kills"),
-    [("lstm", 4), *(pytest.param(name, 20, marks=pytest.mark.thorough) for name in NETWORKS)],
+    ("network", "ends", "times"),
+    [
+        ("lstm", killed, 4),
+        *(pytest.param(name, killed, 20, marks=pytest.mark.thorough) for name in NETWORKS),
+        *(pytest.param(name, interrupted, 20, marks=pytest.mark.thorough) for name in NETWORKS),
+    ],
 )
-def test_killed_at_random_moments_it_comes_to_the_same_bits(tmp_path, network, kills):
+def test_ended_at_random_moments_it_comes_to_the_same_bits(tmp_path, network, ends, times):
     text = tmp_path / "text.txt"
     text.write_text("the quick brown fox jumps over the lazy dog.\n" * 40)
     command = [text, *COMMON, *NETWORKS[network]]
     seconds = finished(*command, "--out", tmp_path / "whole")
     undisturbed = kept(tmp_path / "whole")
 
-    rng, made, runs, updates = np.random.default_rng(), 0, 0, []
-    while made < kills:
+    rng, runs, updates = np.random.default_rng(), 0, []
+    while len(updates) < times:
         runs += 1
         out = tmp_path / f"{runs}" / "run"
-        ended = False
-        while not ended:
+        finds_its_end = False
+        while not finds_its_end:
             with ready(*command, "--out", out, *(["--resume"] if out.exists() else [])) as running:
                 try:
-                    running.wait(rng.uniform(0, seconds / 2) if made < kills else PATIENCE)
+                    running.wait(rng.uniform(0.02, seconds / 2) if len(updates) < times else PATIENCE)
                     assert (running.returncode, running.stderr.read()) == (0, "")
-                    ended = True
+                    finds_its_end = True
                 except subprocess.TimeoutExpired:
-                    running.kill()
-                    running.wait()
-                    made += 1
+                    ends(running)
                     updates.append(_as_it_was_left(out))
         assert kept(out) == undisturbed
         assert not list(out.glob("**/.*.tmp"))
         assert len(list(out.glob("checkpoints/*"))) == 2
-    print(f"{network}: {made} kills in {runs} runs, after {updates} updates")
+    print(f"{network}: {ends.__name__} {times} times in {runs} runs, after {updates} updates")
 
 
 def _as_it_was_left(out):

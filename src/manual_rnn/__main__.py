@@ -1,13 +1,19 @@
 """``python -m manual_rnn``: the same as ``manual-rnn``."""
 
+import signal
 import sys
 
 
 def main() -> None:
     """The entry point of the command line."""
-    from manual_rnn.cli.app import main as run
+    try:
+        from manual_rnn.cli.app import main as run
 
-    sys.exit(run())
+        code = run()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing is left to be interrupted
+    except KeyboardInterrupt:  # while it loads, or while an earlier one is told
+        code = 130
+    sys.exit(code)
 
 
 if __name__ == "__main__":

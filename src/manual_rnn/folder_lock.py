@@ -1,6 +1,7 @@
 """A folder that one process at a time writes to: a lock that ends with the process, killed or not.
 
-What it does not see: processes on other machines where the file system they share keeps locks to each machine.
+What it does not see: processes on other machines where the file system they share keeps locks to each machine. Windows
+has other locks; there nobody is kept out.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@
 The checkpoint is the run; the other four are there for who reads them, and are written from it. Each file is written
 beside its place, synced and moved there, a new checkpoint before the oldest is taken away: whatever ends the process,
 and whenever, the last whole checkpoint is what the run goes on from. A new folder is made beside its place in the same
-way. A kill may leave one hidden file or folder that nobody reads.
+way. A kill may leave one hidden file or folder that nobody reads, until the next training into the folder.
 
 What --overwrite replaces is lost from its first moment on, not from the new run's first checkpoint.
 """
@@ -19,10 +19,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,8 @@ VOCABULARY = "vocabulary.json"
 WEIGHTS = "weights.safetensors"
 METRICS = "metrics.jsonl"
 CHECKPOINTS = "checkpoints"
+TEMPORARY = re.compile(r"\..*\.[0-9a-f]{32}\.tmp")
+"""The names of :func:`manual_rnn.files.beside`."""
 KEPT = 2
 """Checkpoints that stay: the last, and one to fall back to."""
 
@@ -83,6 +87,7 @@ class RunFolder:
         if not there:
             folder._make(training)
         with held(path):
+            _sweep(path)
             if there:
                 folder._clear()
                 folder.save(training)
@@ -118,9 +123,7 @@ class RunFolder:
         if not any((path / name).exists() for name in (CONFIG, CHECKPOINTS)):
             raise InputError(f"{path} is no run folder: it has neither {CONFIG} nor {CHECKPOINTS}.")
         with held(path):
-            for left in [*path.glob(".*.tmp"), *(path / CHECKPOINTS).glob(".*.tmp")]:  # of a kill while it wrote
-                with suppress(OSError):
-                    left.unlink()
+            _sweep(path)
             found = _last(path, tell)
             yield cls(path, found.config, found.vocabulary), found
 
@@ -178,6 +181,15 @@ class RunFolder:
                 shutil.rmtree(self.path / CHECKPOINTS)
         except OSError as error:
             raise InputError(f"{self.path} cannot be written: {error.strerror}.") from None
+
+
+def _sweep(path: Path) -> None:
+    """Takes away what processes have left that were killed while they wrote, or made the folder: nobody reads it."""
+    folders = path.parent.glob(f".{escape(path.name[:100])}.*.tmp")
+    for left in [*path.glob(".*.tmp"), *(path / CHECKPOINTS).glob(".*.tmp"), *folders]:
+        if TEMPORARY.fullmatch(left.name):
+            with suppress(OSError):
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 def _newest_first(path: Path) -> list[Path]:

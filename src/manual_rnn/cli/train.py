@@ -7,6 +7,7 @@ import sys
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -16,6 +17,9 @@ from manual_rnn.options import GivenOptions
 
 if TYPE_CHECKING:
     from manual_rnn.training import Metrics
+
+SAVE_SECONDS = 60
+"""How much of a training may be lost at most, where evaluations are further apart."""
 
 Flag = Annotated[bool, Parameter(negative=())]
 
@@ -34,8 +38,8 @@ def train(
 
     The last tenth of the text, in order, is the validation set, all of it, with carried state.
 
-    All that is needed to go on is saved at each evaluation; Ctrl-C (or SIGTERM) saves and ends, a second one ends at
-    once. With --resume the training goes on as if nothing had happened.
+    All that is needed to go on is saved at each evaluation and once a minute; Ctrl-C (or SIGTERM) saves and ends, a
+    second one ends at once. With --resume the training goes on as if nothing had happened.
 
     Args:
         text: A text file in UTF-8; without it, English prose that this Python's standard library carries.
@@ -63,8 +67,19 @@ def train(
         model, folder, told = begins.training, begins.folder, begins.options
         progress = TrainingProgress(model, folder.vocabulary, told)
 
+        saved = monotonic()
+
+        def stepped(step: training.Step, done: float) -> None:
+            nonlocal saved
+            progress.stepped(step, done)
+            if monotonic() - saved > SAVE_SECONDS:
+                folder.save(model)
+                saved = monotonic()
+
         def keep(metrics: training.Metrics) -> None:
+            nonlocal saved
             folder.save(model)
+            saved = monotonic()
             progress.evaluated(metrics)
 
         try:
@@ -74,7 +89,7 @@ def train(
             with threadpool_limits(told.threads, "blas"), progress:
                 last = training.run(
                     model, windows, validation, told,
-                    on_step=progress.stepped, on_evaluation=keep, undisturbed=stop.undisturbed,
+                    on_step=stepped, on_evaluation=keep, undisturbed=stop.undisturbed,
                 )  # fmt: skip
         except AtOnce:
             raise
