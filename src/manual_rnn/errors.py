@@ -15,6 +15,12 @@ class CommandError(Exception):
         self.details = details
 
 
+class GradientsDisagree(CommandError):
+    """The gradients of a training disagree with those of jax.grad."""
+
+    kind = "disagree"
+
+
 class UsageError(CommandError):
     """The command itself is wrong: an unknown command, option or target; a run folder that is there already."""
 

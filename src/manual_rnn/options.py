@@ -10,7 +10,7 @@ from typing import Any, Literal, TypedDict
 from manual_rnn.errors import UsageError
 
 DEFAULT_STEPS = 2000
-CHANGEABLE = ("steps", "seconds", "eval_every", "threads", "compiled")
+CHANGEABLE = ("steps", "seconds", "eval_every", "verify_every", "threads", "compiled")
 """The options that a resumed run may be given anew: when it ends, when it is looked at, and what it is computed by."""
 
 
@@ -58,6 +58,9 @@ class TrainingOptions:
     """Decides everything that is random."""
     eval_every: int = 500
     """Updates between two evaluations on the validation set; one comes at the end in any case."""
+    verify_every: int | None = None
+    """Updates between two cross-checks of the gradients with jax.grad, on the weights and the batch of that moment; the
+    first comes before the first update, and where the gradients disagree the training ends. By default never."""
     threads: int = 1
     """Threads for matrix products; up to a few hundred units, one is as fast as two."""
     compiled: bool = False
@@ -69,7 +72,7 @@ class TrainingOptions:
 
         if self.cell not in cells.names():
             raise UsageError(f"--cell is {self.cell!r}; the cells are {', '.join(cells.names())}.")
-        for name in ("hidden", "layers", "seq_len", "batch", "steps", "eval_every", "threads"):
+        for name in ("hidden", "layers", "seq_len", "batch", "steps", "eval_every", "verify_every", "threads"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UsageError(f"{_flag(name)} is {value}; it must be at least 1.")

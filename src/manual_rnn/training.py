@@ -178,13 +178,15 @@ def run(
     validation: tuple[Array, Array],
     options: TrainingOptions,
     *,
+    before_update: Callable[[Window], None] = lambda window: None,
     on_step: Callable[[Step, float], None] = lambda step, done: None,
     on_evaluation: Callable[[Metrics], None] = lambda metrics: None,
     undisturbed: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> Metrics:
     """Updates until ``options`` says that it is enough, from wherever ``training`` is; returns the last evaluation.
 
-    ``validation`` is inputs and targets, ids (N,). ``on_step`` gets each step and the fraction that is done.
+    ``validation`` is inputs and targets, ids (N,). ``before_update`` gets the window that is to be learnt from, and
+    its time is no time of training. ``on_step`` gets each step and the fraction that is done.
     ``undisturbed`` keeps signals from ending the run in its block: outside of it, ``training`` can go on from where it
     is, to the same bits. Raises RunError where the loss, a gradient or a parameter is no longer finite.
     """
@@ -201,9 +203,11 @@ def run(
             on_evaluation(metrics)
         if done >= 1:
             return training.history[-1]
-        lr = options.lr * decay(options.schedule, done)
+        lr, window, now = options.lr * decay(options.schedule, done), windows[training.update], perf_counter()
+        before_update(window)
+        began += perf_counter() - now
         with undisturbed():
-            step = one_update(training, windows[training.update], lr=lr, clip=options.clip)
+            step = one_update(training, window, lr=lr, clip=options.clip)
             training.since.append(step)
             training.seconds = perf_counter() - began
         done = _done(training, options)

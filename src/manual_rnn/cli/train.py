@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from manual_rnn.errors import RunError, UsageError
+from manual_rnn.errors import GradientsDisagree, RunError, UsageError
 from manual_rnn.options import GivenOptions
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def train(
     from manual_rnn.cli.beginning import begun, resumed
     from manual_rnn.cli.interruption import AtOnce, Stop
     from manual_rnn.cli.progress import TrainingProgress
+    from manual_rnn.cli.trust import Trust
     from manual_rnn.evaluation import last_ids
     from manual_rnn.text import split
     from manual_rnn.windows import Windows
@@ -89,7 +90,8 @@ def train(
             with threadpool_limits(told.threads, "blas"), progress:
                 last = training.run(
                     model, windows, validation, told,
-                    on_step=stepped, on_evaluation=keep, undisturbed=stop.undisturbed,
+                    before_update=Trust(model, told).look, on_step=stepped, on_evaluation=keep,
+                    undisturbed=stop.undisturbed,
                 )  # fmt: skip
         except AtOnce:
             raise
@@ -101,6 +103,11 @@ def train(
                     f"'manual-rnn train --out {out} --resume' goes on from there.",
                     file=sys.stderr,
                 )
+            folder.discard_if_useless()
+            raise
+        except GradientsDisagree:
+            if model.update:
+                folder.save(model)  # as it is at the update that was not made
             folder.discard_if_useless()
             raise
         except RunError:
