@@ -40,8 +40,8 @@ def command(main: Callable[..., int], quick: Mapping[str, Any]) -> Callable[...,
         flag = inspect.Parameter("quick", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=bool)
         run.__signature__ = signature.replace(parameters=[*signature.parameters.values(), flag])  # type: ignore[attr-defined]
         run.__annotations__ = {**main.__annotations__, "quick": bool}
-        told = f"        quick: A small run of seconds: {_sizes(quick)}.\n"
-        run.__doc__ = (main.__doc__ or "").replace("        out: ", f"{told}        out: ", 1)
+        told = f"    quick: A small run of seconds: {_sizes(quick)}.\n"
+        run.__doc__ = (inspect.getdoc(main) or "").replace("    out: ", f"{told}    out: ", 1)
     return run
 
 

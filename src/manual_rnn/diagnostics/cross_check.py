@@ -5,16 +5,17 @@ What it does not see: which equation is wrong. That is the judge's task, in ``ma
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from manual_rnn import losses
 from manual_rnn.bptt import Parameters
 from manual_rnn.cell import Array, Cell
 from manual_rnn.check import of_one_cell
 from manual_rnn.diagnostics.comparison import CrossCheck, Oracle, ask, compare, problem
 from manual_rnn.diagnostics.measurable import whole_pass
-from manual_rnn.diagnostics.rounding import MOVES, Moving, move, move_all
+from manual_rnn.diagnostics.rounding import MOVES, Moving, move, move_all, move_kept
 from manual_rnn.diagnostics.states import state_gradients, state_name
 from manual_rnn.gradients import forward_and_backward
 from manual_rnn.loss import weights_of_steps
@@ -70,7 +71,25 @@ def moved_gradients(
 ) -> Tape:
     """All gradients of a pass of which every argument and every node has been moved."""
     params, initial = move_all(params, rng), move_all(initial, rng)
-    tape, grads, x = Moving(len(y), rng), Moving(len(y), rng), move(x, rng)
+    tape, x, the_loss = Moving(len(y), rng), move(x, rng), losses.get(loss)
+
+    def of_loss() -> Array:
+        """∇o from what the loss has kept, moved as well."""
+        _, kept = the_loss.forward(tape["o"], y, weights)
+        return the_loss.backward(move_kept(kept, rng), y, weights)
+
+    grads = _Gradients(len(y), rng, of_loss)
     with np.errstate(over="ignore", invalid="ignore"):
         forward_and_backward(cell, params, x, y, weights, initial, inputs=False, tape=tape, grads=grads, loss=loss)
     return grads
+
+
+class _Gradients(Moving):
+    """Those of a pass, of which ∇o is made anew."""
+
+    def __init__(self, T: int, rng: np.random.Generator, of_loss: Callable[[], Array]) -> None:
+        super().__init__(T, rng)
+        self._of_loss = of_loss
+
+    def tap_all(self, name: str, values: Array) -> Array:
+        return super().tap_all(name, self._of_loss() if name == "o" else values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -34,6 +35,11 @@ def move(v: Array, rng: np.random.Generator) -> Array:
         return v
     moved: Array = v * (1 + rng.choice([-1, 1], v.shape) * np.finfo(v.dtype).eps).astype(v.dtype)
     return moved
+
+
+def move_kept(kept: Any, rng: np.random.Generator) -> Any:
+    """What a loss keeps for its way back, an array or several: of a ŷ that is all but one, ŷ − 1 is its rounding."""
+    return tuple(move(part, rng) for part in kept) if isinstance(kept, tuple) else move(kept, rng)
 
 
 def move_all(arrays: Mapping[str, Array], rng: np.random.Generator) -> dict[str, Array]:

@@ -22,7 +22,7 @@ from manual_rnn.bptt import step_back, unroll
 from manual_rnn.cell import Array, Cell, Nodes
 from manual_rnn.check import check_run
 from manual_rnn.diagnostics.measurable import check_states
-from manual_rnn.diagnostics.rounding import Moving, move, move_all
+from manual_rnn.diagnostics.rounding import Moving, move, move_all, move_kept
 from manual_rnn.diagnostics.states import log_norm
 from manual_rnn.maps import Maps
 from manual_rnn.network import zero_state
@@ -110,6 +110,7 @@ class Trajectory:
         h = self.tape[self.cell.full(self.cell.states[0])]
         of_loss = losses.get(loss)
         _, kept = of_loss.forward(readout.forward(self.params["V"], self.params["c"], h), y, weights)
+        kept = kept if self.rng is None else move_kept(kept, self.rng)
         with np.errstate(over="ignore", invalid="ignore"):
             sent: Array = of_loss.backward(kept, y, weights) @ self.params["V"]
         return sent if self.rng is None else move(sent, self.rng)
