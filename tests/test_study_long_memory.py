@@ -37,7 +37,8 @@ def values(form, seed=0, **configuration):
 
 
 def test_what_is_run_in_each_form():
-    counts = {"STUDY": 32, "HOURS": 144, "FULL": 240, "RATES": 48, "DIGITS": 48, "DIGITS_RATES": 24}
+    counts = {"STUDY": 32, "HOURS": 144, "FULL": 240, "RATES": 48, "DIGITS": 48, "DIGITS_RATES": 24,
+              "OTHER_RATES": 12}  # fmt: skip
     forms = {name: load(f"{FILE}:{name}")[0] for name in counts}
     assert {name: len(study.trials()) for name, study in forms.items()} == counts
     assert len({study.name for study in forms.values()}) == len(counts)
@@ -199,3 +200,13 @@ def test_the_table_of_the_digits_is_that_of_the_saved_trials():
             right = interval([100 * (1 - one["wrong"]) for one in found[order, start, "64"]])
             told.append(f"{right.mean:.0f} ± {right.half:.0f}")
         assert f"| {start} | {' | '.join(told)} |" in PAGE
+
+
+def test_at_another_rate_one_of_four_solves_it_as_the_page_says():
+    trials = saved("long_memory_other_rates")
+    assert len(trials) == 12
+    solved = [(t["configuration.start"], t["configuration.rate"], float(t["value.updates_needed"])) for t in trials
+              if float(t["value.solved"])]  # fmt: skip
+    assert solved == [("IRNN", "0.003", 4250)]
+    assert "the IRNN does, in 4,250 updates, at 0.003 in place of 0.01" in PAGE
+    assert MODULE["RATE"]["adding"]["IRNN"] == 0.01
