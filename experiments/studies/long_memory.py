@@ -5,6 +5,7 @@ r"""Which start remembers, and do the gradients of the first moment tell? Adding
     manual-rnn study run experiments/studies/long_memory.py:RATES         # how the learning rates below were chosen
     manual-rnn study run experiments/studies/long_memory.py:FULL          # overnight
     manual-rnn study run experiments/studies/long_memory.py:DIGITS        # sequential digits; manual-rnn[digits]
+    manual-rnn study run experiments/studies/long_memory.py:OTHER_RATES   # who fails: at another rate, too?
 
 Eight networks of as many units: the IRNN (Le, Jaitly, Hinton 2015), tanh with an orthogonal W and with a Gaussian one,
 the linear transition of Henaff, Szlam, LeCun (2016), which starts as 1 for adding and orthogonal for copying, the
@@ -158,3 +159,11 @@ RATES = Study(
     name="long_memory_rates", function=tried, seeds=(100,),
     configurations=grid(task=TASKS, length=(40,), start=STARTS, rate=(0.001, 0.003, 0.01), updates=(3000,)),
 )  # fmt: skip
+OTHER_RATES = Study(
+    name="long_memory_other_rates", function=tried, seeds=(100,),
+    configurations=grid(
+        task=("adding",), length=(80,), start=("IRNN", "orthogonal tanh", "Gaussian tanh", "antisymmetric"),
+        rate=(0.001, 0.003, 0.01), updates=(5000,),
+    ),
+)  # fmt: skip
+"""Those that do not solve adding at 80 steps: would they at another rate?"""

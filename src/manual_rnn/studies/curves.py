@@ -1,4 +1,4 @@
-"""How a study's numbers look: lines with what is known of them, in one panel or in several, and a plane of colours.
+"""How a study's numbers look as lines, with what is known of them, in one panel or in several.
 
 A mean is a line in the band of its 95 % interval, a share a point with Wilson's; a median a line through the median of
 all seeds, each a point, with those that are infinite on a row of their own above. Lines that would lie on one another
@@ -18,7 +18,7 @@ from manual_rnn.figures import Theme, headline
 from manual_rnn.studies.intervals import Interval
 from manual_rnn.studies.medians import Median
 from manual_rnn.studies.shares import Share
-from manual_rnn.studies.summary import Estimate, Summary
+from manual_rnn.studies.summary import Estimate
 
 Draw = Callable[[Theme], Any]
 APART = 0.03
@@ -154,24 +154,3 @@ def _legend(figure: Any, theme: Theme, colours: Mapping[str, str], told: str, *,
         made = figure.legend(handles=entries, loc="outside lower left", frameon=False, fontsize=10.5, ncols=2,
                              title=told or None, alignment="left")  # fmt: skip
         made.get_title().set_fontsize(10.5)
-
-
-def plane(title: str, x: str, y: str, value: str, summaries: Sequence[Summary]) -> Draw | None:
-    """A field of colours for each pair of settings; None where a pair is missing, or there is no mean."""
-    at = {(s.configuration[x], s.configuration[y]): getattr(s.values[value], "mean", None) for s in summaries}
-    columns, rows = sorted({a for a, _ in at}), sorted({b for _, b in at})
-    if len(at) < len(columns) * len(rows) or None in at.values():
-        return None
-
-    def draw(theme: Theme) -> Any:
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(5.6, 5.2), layout="constrained")
-        axes = figure.add_subplot(xlabel=x, ylabel=y)
-        headline(axes, title, f"{value}: mean over seeds")
-        means = np.array([[at[a, b] for a in columns] for b in rows])
-        mesh = axes.pcolormesh(columns, rows, means, cmap="viridis", rasterized=True, shading="nearest")
-        figure.colorbar(mesh, label=value, orientation="horizontal", shrink=0.7, aspect=30)
-        return figure
-
-    return draw

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from manual_rnn.studies.curves import Curve, Draw, curves, plane
+from manual_rnn.studies.curves import Curve, Draw, curves
+from manual_rnn.studies.plane import plane
 from manual_rnn.studies.summary import Summary
 from manual_rnn.studies.table import setting, varying
 
