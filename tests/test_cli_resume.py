@@ -354,7 +354,11 @@ LIMITED = (
 def test_a_file_that_may_not_grow_is_a_sentence_and_what_was_saved_is_kept(capsys, text, out):
     told(capsys, "train", text, "--out", out, "--steps", 8, *TINY)
     before = kept(out)
-    for arguments in (["--out", out, "--resume", "--steps", 12], [text, "--out", out.with_name("new"), *TINY]):
+    for arguments in (
+        ["--out", out, "--resume", "--steps", 12],
+        [text, "--out", out, "--overwrite", *TINY],
+        [text, "--out", out.with_name("new"), *TINY],
+    ):
         limited = [sys.executable, "-c", LIMITED.format(2000), "train", *map(str, arguments)]
         done = subprocess.run(limited, capture_output=True, text=True, check=False, timeout=PATIENCE)
         assert (done.returncode, done.stdout) == (3, "")

@@ -5,6 +5,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+from itertools import groupby
 
 import pytest
 
@@ -186,6 +187,7 @@ def test_overwriting_that_was_cut_short_can_be_done_again(tmp_path, monkeypatch,
     with monkeypatch.context() as patch:
         counter = Mortal(patch, lives=10**9)
         overwritten(path)
+    left = []
     for calls in range(counter.calls):
         shutil.rmtree(path)
         saved(path, 2, 4)
@@ -193,11 +195,24 @@ def test_overwriting_that_was_cut_short_can_be_done_again(tmp_path, monkeypatch,
             Mortal(patch, calls)
             with pytest.raises(Killed):
                 overwritten(path)
+        left.append(updates_of(path))
         with RunFolder.create(path, CONFIG, trained(updates=0), VOCABULARY, overwrite=True) as folder:
             folder.save(trained())
         with RunFolder.resumed(path, tell=pytest.fail) as (_, found):
             assert found.update == 1
             assert all((found.training.params[name] == array).all() for name, array in PARAMS.items())
+    # The run before, whose two checkpoints go in either order, then for a moment none, then the new one.
+    assert [updates for updates, _ in groupby(left) if updates != 2] == [4, None, 0]
+    assert left.count(None) <= 2
+
+
+def updates_of(path):
+    """Of the last checkpoint; None where there is none."""
+    try:
+        with RunFolder.resumed(path, tell=lambda sentence: None) as (_, found):
+            return found.update
+    except InputError:
+        return None
 
 
 def test_a_folder_that_another_makes_meanwhile_is_not_replaced(tmp_path, monkeypatch):

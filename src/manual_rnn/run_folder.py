@@ -12,7 +12,8 @@ beside its place, synced and moved there, a new checkpoint before the oldest is 
 and whenever, the last whole checkpoint is what the run goes on from. A new folder is made beside its place in the same
 way. A kill may leave one hidden file or folder that nobody reads, until the next training into the folder.
 
-What --overwrite replaces is lost from its first moment on, not from the new run's first checkpoint.
+What --overwrite replaces is taken away when the new run, before its first update, is on the disk. Between the two, for
+a few calls to the system, there is no run: a kill just then leaves a folder that --overwrite takes again.
 """
 
 from __future__ import annotations
@@ -85,27 +86,34 @@ class RunFolder:
         config = {**config, "run": identity(config, vocabulary.characters)}
         folder = cls(path, config, vocabulary)
         if not there:
-            folder._make(training)
+            folder._make(training, beside(path))
         with held(path):
             _sweep(path)
             if there:
-                folder._clear()
-                folder.save(training)
+                folder._make(training, beside(path / CHECKPOINTS))
             yield folder
 
-    def _make(self, training: Training) -> None:
-        """The folder with all that is in it, or no folder."""
+    def _make(self, training: Training, place: Path) -> None:
+        """Puts the folder there with all that is in it, or what it has in the place of the run before; or nothing.
+
+        It is written in ``place`` first, so that a disk that is full leaves what was there.
+        """
         try:
             with suppress(FileExistsError):  # if it is no folder, the next line says so
-                self.path.parent.mkdir(parents=True)
-            place = beside(self.path)
+                place.parent.mkdir(parents=True)
             place.mkdir()
             try:
                 RunFolder(place, self.config, self.vocabulary)._write(training)
-                place.rename(self.path)
+                if place.parent == self.path:
+                    self._clear()
+                    for name in (CHECKPOINTS, CONFIG, VOCABULARY, METRICS):
+                        (place / name).rename(self.path / name)
+                    sync_folder(self.path)
+                else:
+                    place.rename(self.path)
+                    sync_folder(self.path.parent)
             finally:
                 shutil.rmtree(place, ignore_errors=True)
-            sync_folder(self.path.parent)
         except OSError as error:
             raise InputError(f"The run folder {self.path} cannot be made: {error.strerror}.") from None
 
@@ -167,20 +175,17 @@ class RunFolder:
     def discard_if_useless(self) -> None:
         """Takes the folder away if no weights were saved in it: nobody could use it, and it is in the way."""
         if not (self.path / WEIGHTS).exists():
-            self._clear()
             with suppress(OSError):  # something else lies in it
+                self._clear()
                 (self.path / LOCK).unlink()
                 self.path.rmdir()
 
     def _clear(self) -> None:
-        """Takes away all that a training writes."""
-        try:
-            for name in (WEIGHTS, CONFIG, VOCABULARY, METRICS):
-                (self.path / name).unlink(missing_ok=True)
-            with suppress(FileNotFoundError):
-                shutil.rmtree(self.path / CHECKPOINTS)
-        except OSError as error:
-            raise InputError(f"{self.path} cannot be written: {error.strerror}.") from None
+        """Takes away all that a training writes. Raises OSError."""
+        for name in (WEIGHTS, CONFIG, VOCABULARY, METRICS):
+            (self.path / name).unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            shutil.rmtree(self.path / CHECKPOINTS)
 
 
 def _sweep(path: Path) -> None:
