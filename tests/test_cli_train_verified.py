@@ -28,10 +28,12 @@ def told(capsys, *arguments):
 
 @pytest.mark.parametrize(
     "options",
-    [(), ("--cell", "lstm", "--layers", 2, "--dropout", 0.3), ("--cell", "gru", "--dtype", "float64")],
-    ids=["rnn", "dropout", "float64"],
+    [(), ("--cell", "lstm", "--layers", 2, "--dropout", 0.3), ("--cell", "gru", "--dtype", "float64"), ("--compiled",)],
+    ids=["rnn", "dropout", "float64", "compiled"],
 )
 def test_looking_changes_nothing(capsys, text, tmp_path, options):
+    if "--compiled" in options:
+        pytest.importorskip("numba")
     runs = [tmp_path / "plain", tmp_path / "verified"]
     assert told(capsys, "train", text, "--out", runs[0], *SMALL, *options)[0] == 0
     assert told(capsys, "train", text, "--out", runs[1], *SMALL, *options, "--verify-every", 3)[0] == 0
@@ -63,6 +65,19 @@ def test_a_wrong_derivative_ends_it_with_its_name(capsys, text, tmp_path, monkey
     assert "is wrong on the weights and the batch of this moment, so the training ends here." in stderr
     assert "'manual-rnn verify rnn' says what the mistake is." in stderr
     assert run.exists() == bool(seen_at)  # what was learnt until then is there; where nothing was, nothing is
+
+
+@pytest.mark.parametrize("how", [(), ("--compiled",)], ids=["numpy", "compiled"])
+def test_the_pass_that_trains_is_the_one_that_is_judged(capsys, text, tmp_path, monkeypatch, how):
+    """A mistake in the compiled sums ends the training that is compiled, and no other."""
+    pytest.importorskip("numba")
+    from manual_rnn import compiled
+
+    right = compiled.sum_by_token
+    monkeypatch.setattr(compiled, "sum_by_token", lambda *given: 2 * right(*given))
+    code, _, stderr = told(capsys, "train", text, "--out", tmp_path / "run", *SMALL, "--verify-every", 4, *how)
+    assert code == len(how)
+    assert ("grad_U" in stderr) == bool(how)
 
 
 def test_json_has_the_kind(capsys, text, tmp_path, monkeypatch):
