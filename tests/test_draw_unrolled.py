@@ -11,6 +11,7 @@ import pytest
 DOCS = Path(__file__).parents[1] / "docs"
 
 
+@pytest.mark.thorough  # .ci/run has it too
 def test_the_script_draws_both_variants(tmp_path):
     command = [sys.executable, DOCS / "draw_unrolled.py", tmp_path]
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=120, check=False)

@@ -23,6 +23,7 @@ def script():
     return module
 
 
+@pytest.mark.thorough  # .ci/run has it too
 def test_it_runs_and_writes_its_figures(tmp_path):
     command = [sys.executable, "-W", "error", SCRIPT, tmp_path]
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=120, check=False)

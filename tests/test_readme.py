@@ -59,6 +59,7 @@ def folder(tmp_path, monkeypatch):
             del sys.modules[name]
 
 
+@pytest.mark.thorough  # .ci/run has it too
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_block_of_a_page_runs_and_prints_what_the_page_shows(page, folder):
     Page(page, folder).run()
