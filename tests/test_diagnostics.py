@@ -291,3 +291,12 @@ def overflowing():
 def test_what_cannot_be_measured_is_said_in_a_sentence(call, sentence):
     with pytest.raises(ValueError, match=sentence):
         call()
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_non_normality_does_not_depend_on_the_size_of_the_matrix(size):
+    rnn = cells.get("rnn")
+    params = initialise(rnn, n_in=2, n_hidden=4, n_out=2, seed=0)
+    found = [diagnostics.recurrent_matrices(rnn, {**params, "W": by * params["W"]}) for by in (1.0, size)]
+    assert found[0].non_normality.item() > 0.1
+    np.testing.assert_allclose(found[1].non_normality, found[0].non_normality, rtol=1e-12)
