@@ -272,6 +272,9 @@ REFUSED = {
     "too few steps": (
         lambda: diagnostics.lyapunov_exponents(*problem("rnn")[:3]),
         "Of 9 steps, settle = 0 and warm_up = 0 leave 9; at least 20 are needed"),
+    "a share that is no number": (lambda: diagnostics.memory_horizon(None, "half"), "share is 'half'"),
+    "a bias that is no number": (lambda: diagnostics.suggested_truncation(None, "5 %"), "bias is '5 %'"),
+    "parts that are none": (lambda: diagnostics.memory_horizon(3), "not what contributions returns"),
     "a share beyond one": (lambda: diagnostics.memory_horizon(None, 1.5), r"share is 1\.5; it is more than 0"),
     "no bias": (lambda: diagnostics.suggested_truncation(None, 0), "bias is 0; it is a relative error, more than 0"),
     "no limit": (lambda: diagnostics.clipping_statistics([{}], [0.0]), r"limits has 0\.0; a limit is more than 0"),
