@@ -272,6 +272,9 @@ REFUSED = {
     "too few steps": (
         lambda: diagnostics.lyapunov_exponents(*problem("rnn")[:3]),
         "Of 9 steps, settle = 0 and warm_up = 0 leave 9; at least 20 are needed"),
+    "a share that is no number": (lambda: diagnostics.memory_horizon(None, "half"), "share is 'half'"),
+    "a bias that is no number": (lambda: diagnostics.suggested_truncation(None, "5 %"), "bias is '5 %'"),
+    "parts that are none": (lambda: diagnostics.memory_horizon(3), "not what contributions returns"),
     "a share beyond one": (lambda: diagnostics.memory_horizon(None, 1.5), r"share is 1\.5; it is more than 0"),
     "no bias": (lambda: diagnostics.suggested_truncation(None, 0), "bias is 0; it is a relative error, more than 0"),
     "no limit": (lambda: diagnostics.clipping_statistics([{}], [0.0]), r"limits has 0\.0; a limit is more than 0"),
@@ -291,3 +294,12 @@ def overflowing():
 def test_what_cannot_be_measured_is_said_in_a_sentence(call, sentence):
     with pytest.raises(ValueError, match=sentence):
         call()
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_non_normality_does_not_depend_on_the_size_of_the_matrix(size):
+    rnn = cells.get("rnn")
+    params = initialise(rnn, n_in=2, n_hidden=4, n_out=2, seed=0)
+    found = [diagnostics.recurrent_matrices(rnn, {**params, "W": by * params["W"]}) for by in (1.0, size)]
+    assert found[0].non_normality.item() > 0.1
+    np.testing.assert_allclose(found[1].non_normality, found[0].non_normality, rtol=1e-12)

@@ -274,6 +274,8 @@ def test_the_floor_of_copying_is_that_of_the_generator(delay):
         (lambda: theory.log_jacobian_bound(np.eye(2), 1, activation="gelu"), "'gelu'; for tanh, relu, linear, "),
         (lambda: theory.log_jacobian_bound(np.full((1, 1), np.inf), 1), "not finite"),
         (lambda: theory.log_norms_by_lag(np.eye(2), np.ones(3), 1), r"expected \(n, n\) and \(n,\)"),
+        (lambda: theory.log_norms_by_lag(np.nan * np.eye(2), np.ones(2), 1), "entries that are not finite"),
+        (lambda: theory.log_norms_by_lag(np.eye(2), np.array([1, np.inf]), 1), "entries that are not finite"),
         (lambda: floors.copy(0), "delay is 0"),
     ],
 )

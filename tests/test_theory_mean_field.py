@@ -277,3 +277,15 @@ def test_a_driven_network_starts_in_the_stationary_state():
 def test_orthogonal_is_orthogonal():
     W = orthogonal(20, 1.5, np.random.default_rng(0))
     np.testing.assert_allclose(W @ W.T, 2.25 * np.eye(20), atol=1e-14)
+
+
+def test_an_input_whose_variance_underflows_is_none():
+    assert mean_field(1.5, 1e-200).q == mean_field(1.5, 0).q > 0.7
+    assert mean_field(0.9, 1e-200).q == 0
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+@pytest.mark.parametrize(("gain", "input_std"), [(1e300, 0.0), (0.5, 1e300)])
+def test_what_has_no_square_in_float64_is_a_sentence(gain, input_std, activation):
+    with pytest.raises(ValueError, match=r"1e\+300.*Take smaller ones"):
+        mean_field(gain, input_std, activation=activation)

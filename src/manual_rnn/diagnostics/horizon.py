@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Real
+
 import numpy as np
 
 from manual_rnn.diagnostics.labelled import xr
@@ -12,8 +14,8 @@ def memory_horizon(parts: xr.Dataset, share: float = 0.95) -> int:
 
     Raises ValueError where the share is not between 0 and 1, or the parts are not those of one seed.
     """
-    if not 0 < share <= 1:
-        raise ValueError(f"share is {share}; it is more than 0 and at most 1.")
+    if not isinstance(share, Real) or not 0 < share <= 1:
+        raise ValueError(f"share is {share!r}; it is more than 0 and at most 1.")
     _check(parts, "log_norm")
     logs = parts["log_norm"].values
     cumulative = np.exp(logs - logs.max()).cumsum()
@@ -25,15 +27,15 @@ def suggested_truncation(parts: xr.Dataset, bias: float = 0.05) -> int:
 
     Raises ValueError where the bias is not above zero, or the parts are not those of one seed.
     """
-    if not bias > 0:
-        raise ValueError(f"bias is {bias}; it is a relative error, more than 0.")
+    if not isinstance(bias, Real) or not bias > 0:
+        raise ValueError(f"bias is {bias!r}; it is a relative error, more than 0.")
     _check(parts, "left_out")
     left_out = np.append(parts["left_out"].values, 0.0)
     return int(np.flatnonzero(left_out > bias).max(initial=-1)) + 1
 
 
 def _check(parts: xr.Dataset, name: str) -> None:
-    if name not in parts or "lag" not in parts[name].dims:
+    if not isinstance(parts, xr.Dataset) or name not in parts or "lag" not in parts[name].dims:
         raise ValueError("The parts are not what contributions returns; hand in that, of one seed.")
     if "seed" in parts.dims:
         raise ValueError("The parts are of several seeds, each with a number of its own: hand in parts.sel(seed=…).")

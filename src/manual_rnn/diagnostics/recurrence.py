@@ -40,8 +40,9 @@ def recurrent_matrices(cell: Cell, params: Mapping[str, Array]) -> xr.Dataset:
 
 def _of(W: Array) -> dict[str, float]:
     eigenvalues, singular = np.abs(np.linalg.eigvals(W)), np.linalg.svd(W, compute_uv=False)
-    frobenius = float((singular**2).sum())
-    beyond = max(frobenius - float((eigenvalues**2).sum()), 0.0)
+    scale = float(singular[0]) or 1.0  # a ratio of squares: of numbers at most about 1, they stay in the format
+    frobenius = float(((singular / scale) ** 2).sum())
+    beyond = max(frobenius - float(((eigenvalues / scale) ** 2).sum()), 0.0)
     return {
         "spectral_radius": float(eigenvalues.max()),
         "largest_singular_value": float(singular[0]),

@@ -23,11 +23,14 @@ def log_norms_by_lag(W: Array, gradient: Array, lags: int) -> Array:
     """log ‖(Wᵀ)^k ∇h(T)‖ for k = 0 … lags, (lags + 1,), natural; -inf from where it is zero on.
 
     ``W`` is (n, n), ``gradient`` (n,) the last step's ∇h(T). The vector is scaled at every step: nothing underflows.
-    Raises ValueError for other shapes or a number of lags below 0.
+    Raises ValueError for other shapes, entries that are not finite or a number
+    of lags below 0.
     """
     whole("number of lags", lags, 0)
     if gradient.ndim != 1 or W.shape != (len(gradient), len(gradient)):
         raise ValueError(f"W has the shape {W.shape}, the gradient {gradient.shape}; expected (n, n) and (n,).")
+    if not (np.isfinite(W).all() and np.isfinite(gradient).all()):
+        raise ValueError("W or the gradient has entries that are not finite; they have no norms.")
     logs = np.full(lags + 1, -np.inf)
     vector, log_scale = np.asarray(gradient), 0.0
     for k in range(lags + 1):

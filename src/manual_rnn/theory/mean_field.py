@@ -85,16 +85,24 @@ class MeanField:
         return self.slope / 2
 
 
+LARGEST = 1e150  # its square, and the sums of such squares, are in the range of float64
+
+
 def mean_field(gain: float, input_std: float, *, activation: str = "tanh") -> MeanField:
     """The theory at one gain g > 0 and input strength σ ≥ 0; tanh without input and with g ≤ 1 has q = 0.
 
     Raises:
-        ValueError: the gain is not above zero, the strength is below zero, one is not finite, or the activation
-            is none of "tanh", "relu", "linear".
+        ValueError: the gain is not above zero, the strength is below zero, one is not finite or has no square in
+            float64, or the activation is none of "tanh", "relu", "linear".
         ModuleNotFoundError: scipy is missing, which tanh needs; the sentence says how to get it.
     """
     above_zero("gain", gain)
     zero_or_more("input's standard deviation", input_std)
+    if max(gain, input_std) > LARGEST:
+        raise ValueError(
+            f"The gain is {gain!r}, the input's standard deviation {input_std!r}; the variance is of their squares, "
+            f"and float64 has those of numbers up to {LARGEST:g}. Take smaller ones."
+        )
     phi = activations.get(activation)
     q = _growing(phi, gain, input_std) if phi.homogeneous else _fixed_point(phi, gain, input_std)
     chi = gain**2 * phi.slope_squared(q)  # (M2)
@@ -111,14 +119,15 @@ def _growing(phi: Activation, gain: float, input_std: float) -> float:
 
 def _fixed_point(phi: Activation, gain: float, input_std: float) -> float:
     """q of (M1) for tanh. Its right side is concave in q, so that above zero it crosses q once."""
-    if input_std == 0 and gain <= 1:
+    noise = input_std**2  # zero where it underflows, and q is then that without input
+    if noise == 0 and gain <= 1:
         return 0.0
 
     def excess(q: float) -> float:
-        return gain**2 * phi.square(q) + input_std**2 - q
+        return gain**2 * phi.square(q) + noise - q
 
     # tanh²x ≥ x² − ⅔x⁴ leaves an excess of at least q (g² − 1)/2 at this q: it parts the root from 0.
-    lower = input_std**2 if input_std > 0 else (gain**2 - 1) / (4 * gain**2)
+    lower = noise if noise > 0 else (gain**2 - 1) / (4 * gain**2)
     brentq: Any = scipy_or_sentence("optimize").brentq
-    root: float = brentq(excess, lower, gain**2 + input_std**2, xtol=1e-300, rtol=1e-14)
+    root: float = brentq(excess, lower, gain**2 + noise, xtol=1e-300, rtol=1e-14)
     return root
