@@ -211,6 +211,12 @@ def test_impossible_arguments_get_a_sentence(gain, input_std):
         mean_field(gain, input_std)
 
 
+@pytest.mark.parametrize(("gains", "stds", "named"), [(1.0, [0.5], "gains"), ([1.0], 0.5, "input_stds")])
+def test_a_grid_of_one_number_gets_a_sentence(gains, stds, named):
+    with pytest.raises(ValueError, match=rf"{named} is \d\.\d; expected a sequence of numbers"):
+        slopes(gains, stds)
+
+
 def test_unknown_names_get_a_sentence():
     with pytest.raises(ValueError, match=r"activation 'gelu'; for tanh, relu, linear"):
         mean_field(1.0, 1.0, activation="gelu")

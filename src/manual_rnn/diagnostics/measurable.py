@@ -16,7 +16,7 @@ from manual_rnn.tape import Tape
 def check_count(what: str, value: int, least: int, unit: str = "number") -> None:
     """Raises ValueError where a count is no whole number, or too small."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise ValueError(f"{what} is {value}; it is a whole {unit}, at least {least}.")
+        raise ValueError(f"{what} is {value!r}; it is a whole {unit}, at least {least}.")
 
 
 def check_decomposed(dtype: np.dtype[np.generic]) -> None:

@@ -40,4 +40,4 @@ def _shown(value: object) -> str:
 def whole(what: str, value: int, at_least: int) -> None:
     """Raises ValueError unless the value is a whole number, and no less than that."""
     if not isinstance(value, Real) or value % 1 != 0 or value < at_least:
-        raise ValueError(f"The {what} is {value}; it must be a whole number, {at_least} or more.")
+        raise ValueError(f"The {what} is {_shown(value)}; it must be a whole number, {at_least} or more.")

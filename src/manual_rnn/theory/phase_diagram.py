@@ -39,6 +39,12 @@ def critical_gain(input_std: float, *, activation: str = "tanh") -> float:
 
 
 def slopes(gains: Sequence[float], input_stds: Sequence[float], *, activation: str = "tanh") -> Array:
-    """log χ over a grid, (inputs, gains): a row for each σ, a column for each g. Twice the Lyapunov exponent."""
+    """log χ over a grid, (inputs, gains): a row for each σ, a column for each g. Twice the Lyapunov exponent.
+
+    Raises ValueError where one of the two is no sequence, and as mean_field does.
+    """
+    for what, values in (("gains", gains), ("input_stds", input_stds)):
+        if np.ndim(values) != 1:
+            raise ValueError(f"{what} is {values!r}; expected a sequence of numbers, such as [0.5, 1.0].")
     rows = [[mean_field(g, s, activation=activation).slope for g in gains] for s in input_stds]
     return np.array(rows)
