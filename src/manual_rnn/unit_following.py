@@ -63,7 +63,7 @@ def share(values: Array, labels: Array) -> Array:
     _, group = np.unique(labels, return_inverse=True)
     counts = np.bincount(group)
     N, k = len(values), len(counts)
-    if N <= k:
+    if k >= N:
         return np.full(values.shape[1], np.nan)
     centred = values.astype(np.float64) - values.mean(axis=0, dtype=np.float64)
     within = centred - _means(centred, group, counts)[group]
@@ -139,7 +139,8 @@ def _detail(reading: str, values: Array, labels: Array) -> str:
 
 def shown(character: str) -> str:
     """A character's name in a line of text."""
-    return {" ": "space", "\n": "line end", "\t": "tab"}.get(character, character if character.isprintable() else ascii(character))
+    names = {" ": "space", "\n": "line end", "\t": "tab"}
+    return names.get(character, f"“{character}”" if character.isprintable() else ascii(character))
 
 
 def by_reading(found: list[Followed]) -> list[Followed]:
