@@ -23,7 +23,7 @@ function show(k) {
   chosen = k;
   rows[k].setAttribute("aria-selected", "true");
   at("list").setAttribute("aria-activedescendant", rows[k].id);
-  const list = at("list"), top = rows[k].offsetTop - list.offsetTop;
+  const list = at("list"), top = rows[k].offsetTop;
   if (top < list.scrollTop || top + rows[k].offsetHeight > list.scrollTop + list.clientHeight)
     list.scrollTop = top - list.clientHeight / 2;
   const unit = data.units[k], n = spans.length, first = unit.unit * n;
@@ -37,7 +37,9 @@ function show(k) {
   });
 }
 document.addEventListener("keydown", (event) => {
-  const to = { ArrowDown: chosen + 1, ArrowRight: chosen + 1, ArrowUp: chosen - 1, ArrowLeft: chosen - 1, Home: 0, End: rows.length - 1 }[event.key];
+  const inList = { ArrowDown: chosen + 1, ArrowUp: chosen - 1, Home: 0, End: rows.length - 1 }; // elsewhere they scroll
+  const anywhere = { ArrowRight: chosen + 1, ArrowLeft: chosen - 1 };
+  const to = { ...anywhere, ...(document.activeElement === at("list") ? inList : {}) }[event.key];
   if (to === undefined || event.ctrlKey || event.altKey || event.metaKey) return;
   event.preventDefault();
   if (to >= 0 && to < rows.length) show(to);
