@@ -42,14 +42,15 @@ def read_text(path: Path | None, *, seq_len: int, batch: int) -> tuple[str, str]
         f"Training needs a text in UTF-8 of at least {needed} characters, "
         f"for windows of {seq_len} from {batch} streams (--seq-len, --batch)."
     )
-    text, source = (default_text(), DEFAULT_SOURCE) if path is None else (_decode(path, advice), str(path))
+    text, source = (default_text(), DEFAULT_SOURCE) if path is None else (decode_file(path, advice), str(path))
     if len(text) < needed:
         what = f"has only {len(text)} characters" if text else "is empty"
         raise InputError(f"{source} {what}. {advice}")
     return text, source
 
 
-def _decode(path: Path, advice: str) -> str:
+def decode_file(path: Path, advice: str) -> str:
+    """The text of a file in UTF-8. Raises InputError, which ends with the advice, where it has none."""
     try:
         raw = path.read_bytes()
     except FileNotFoundError:

@@ -10,7 +10,19 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError, Parameter
 
 from manual_rnn import __version__
-from manual_rnn.cli import compare, export, info, mutation_score, new_cell, sample, study, study_report, train, verify
+from manual_rnn.cli import (
+    compare,
+    export,
+    info,
+    mutation_score,
+    new_cell,
+    sample,
+    study,
+    study_report,
+    train,
+    units,
+    verify,
+)
 from manual_rnn.cli.interruption import heard
 from manual_rnn.cli.whole_numbers import converted
 from manual_rnn.errors import CommandError, Interrupted, RunError, UsageError
@@ -29,6 +41,7 @@ app.command(train.train)
 app.command(sample.sample)
 app.command(export.export)
 app.command(compare.compare)
+app.command(units.units)
 app.command(study.app)
 app.command(mutation_score.mutation_score)
 app.command(info.info)
