@@ -86,8 +86,8 @@ def test_importing_the_package_loads_nothing_heavy():
 
 
 def test_importing_any_module_outside_the_checker_and_the_command_line_loads_nothing_heavy():
-    # kernels is what numba compiles; diagnostics, and over_widths upon them, return arrays of xarray, which loads what it
-    # finds: scipy, in its older versions.
+    # kernels is what numba compiles; diagnostics, and over_widths upon them, return arrays of xarray, which loads what
+    # it finds: scipy, in its older versions.
     names = list(modules_of(MANUAL, leave_out=("testing", "cli", "kernels", "diagnostics", "over_widths")))
     assert {"manual_rnn", "manual_rnn.bptt", "manual_rnn.cells.rnn", "manual_rnn.training"} <= set(names)
     assert heavy_after("\n".join(f"import {name}" for name in names)) == set()
