@@ -202,6 +202,11 @@ def test_limits_without_input():
     assert mean_field(1e4, 0.0).chi == pytest.approx(1e4 * 4 / (3 * np.sqrt(2 * np.pi)), rel=1e-3)
 
 
+def test_input_whose_square_underflows_is_as_good_as_none():
+    assert mean_field(1.5, 1e-200).chi == mean_field(1.5, 0.0).chi  # not g² of the fixed point q = 0, which is unstable
+    assert mean_field(0.7, 1e-200).chi == mean_field(0.7, 0.0).chi
+
+
 @pytest.mark.parametrize(
     ("gain", "input_std"),
     [(0.0, 1.0), (-1.0, 1.0), (np.nan, 1.0), (np.inf, 1.0), ("1", 1.0), (None, 1.0), (1.0, -0.1), (1.0, np.nan)],

@@ -111,14 +111,15 @@ def _growing(phi: Activation, gain: float, input_std: float) -> float:
 
 def _fixed_point(phi: Activation, gain: float, input_std: float) -> float:
     """q of (M1) for tanh. Its right side is concave in q, so that above zero it crosses q once."""
-    if input_std == 0 and gain <= 1:
+    noise = input_std**2  # 0 of what is below 1e-162, and then q is that without input
+    if noise == 0 and gain <= 1:
         return 0.0
 
     def excess(q: float) -> float:
-        return gain**2 * phi.square(q) + input_std**2 - q
+        return gain**2 * phi.square(q) + noise - q
 
     # tanh²x ≥ x² − ⅔x⁴ leaves an excess of at least q (g² − 1)/2 at this q: it parts the root from 0.
-    lower = input_std**2 if input_std > 0 else (gain**2 - 1) / (4 * gain**2)
+    lower = noise if noise > 0 else (gain**2 - 1) / (4 * gain**2)
     brentq: Any = scipy_or_sentence("optimize").brentq
-    root: float = brentq(excess, lower, gain**2 + input_std**2, xtol=1e-300, rtol=1e-14)
+    root: float = brentq(excess, lower, gain**2 + noise, xtol=1e-300, rtol=1e-14)
     return root
