@@ -187,6 +187,13 @@ def test_singular_values_of_one_matrix_lie_on_the_quarter_circle():
     assert np.abs(shares - (np.arange(600) + 0.5) / 600).max() < 0.01  # rigid: independent draws would be .04 off
 
 
+def test_the_quarter_circle_at_any_scale():
+    at_one = quarter_circle(np.array([0.5]), 1.0)
+    for gain in (1e-200, 1e200):
+        assert quarter_circle(np.array([0.5 * gain]), gain) * gain == pytest.approx(at_one, rel=1e-14)
+    assert np.isnan(quarter_circle(np.array([np.nan]), 1.0)).all()  # which was 0, a density
+
+
 def test_large_gain_is_where_gauss_hermite_goes_wrong():
     theory = mean_field(5.0, 0.5)
     nodes, weights = np.polynomial.hermite.hermgauss(121)
