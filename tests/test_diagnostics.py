@@ -174,6 +174,16 @@ def test_the_largest_exponent_is_that_of_two_runs_without_any_derivative(name, g
     assert found.exponent[0] > found.exponent[1]
 
 
+def test_two_runs_in_float32_are_told_apart_as_in_float64():
+    """From 1e-7, where float32's digits end, the exponent came out as −.13 instead of −.48."""
+    cell, params, x, _ = problem("rnn", gain=0.5, n=8, T=200, B=1)
+    single = {name: array.astype(np.float32) for name, array in params.items()}
+    exponents = [
+        diagnostics.perturbation_exponent(cell, *run) for run in ((params, x), (single, x.astype(np.float32)))
+    ]
+    assert exponents[1] == pytest.approx(exponents[0], abs=2e-3)
+
+
 @every_cell
 def test_saturation_is_the_slope_of_what_the_cell_computes(name):
     cell, params, x, _ = problem(name, gain=2.0)

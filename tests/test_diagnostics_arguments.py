@@ -51,6 +51,15 @@ def test_longdouble_where_numpy_decomposes_none(diagnostic):
         measured(diagnostic, dtype=np.longdouble)
 
 
+@pytest.mark.parametrize("diagnostic", [*OF_LOSS, *OF_RUN, "perturbation_exponent"])
+@pytest.mark.parametrize("wider", [np.complex128, np.float64])
+def test_inputs_of_a_wider_format_than_the_parameters(diagnostic, wider):
+    dtype = np.float64 if wider == np.complex128 else np.float32
+    problem = (params(dtype=dtype), X.astype(wider), *([Y] if diagnostic in OF_LOSS else []))
+    with pytest.raises(ValueError, match=f"^The parameters are float.., and x is {wider.__name__}: the pass would be"):
+        getattr(diagnostics, diagnostic)(LSTM, *problem)
+
+
 MATRICES = RNG.standard_normal((30, 3, 3))
 
 

@@ -14,10 +14,11 @@ OF_RUN = ("jacobian_singular_values", "lyapunov_exponents", "perturbation_expone
 LINEAR, RELU, LSTM = (cells.get(name) for name in ("rnn_identity", "rnn_relu", "lstm"))
 
 
-def measured(diagnostic, cell=LINEAR, *, T=30, gain=1.0, size=1.0, change=None, **options):
+def measured(diagnostic, cell=LINEAR, *, T=30, gain=1.0, size=1.0, change=None, y=None, **options):
     rng = np.random.default_rng(0)
     params = initialise(cell, n_in=3, n_hidden=4, n_out=4, gain=gain, seed=rng) | (change or {})
-    x, y = size * rng.standard_normal((T, 1, 3)), rng.integers(0, 4, (T, 1))
+    x, ids = size * rng.standard_normal((T, 1, 3)), rng.integers(0, 4, (T, 1))
+    y = ids if y is None else y
     arguments = (params, x, y) if diagnostic in OF_LOSS else (params, x)
     return getattr(diagnostics, diagnostic)(cell, *arguments, **options)
 
@@ -78,6 +79,15 @@ def test_losses_of_any_size_keep_their_logarithms(weight):
         np.testing.assert_allclose(other.values[seen], one.values[seen] + np.log(weight), rtol=1e-10)
     shares = measured("contributions", weights=weights)
     np.testing.assert_allclose(shares.share, measured("contributions").share, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("diagnostic", ["loss_by_state", "contributions"])
+def test_a_loss_beyond_the_format_whose_gradient_is_within(diagnostic):
+    y = np.full((30, 1, 4), 1e200)  # their squares, the loss, are none of float64's
+    found = [measured(diagnostic, loss="squared", y=y * size) for size in (1e-100, 1)]
+    one, other = (logs if diagnostic == "loss_by_state" else logs.log_norm for logs in found)
+    seen = np.isfinite(one.values)
+    np.testing.assert_allclose(other.values[seen], one.values[seen] + np.log(1e100), rtol=1e-10)
 
 
 @pytest.mark.parametrize("diagnostic", OF_LOSS)

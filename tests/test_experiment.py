@@ -103,6 +103,16 @@ def quick_main(*, units: int = 3, n_steps: int = 7, out: Path = Path("out/nowher
 QUICK = {"units": 1, "n_steps": 2}
 
 
+def seeded_main(*, seed: int = 0) -> int:
+    return 0
+
+
+def test_a_seed_below_zero_is_told_by_its_name(capsys):
+    assert run(seeded_main, "Does it?", ["--seed", "3"]) == 0
+    assert run(seeded_main, "Does it?", ["--seed", "-1"]) == 2
+    assert "--seed is -1; it is a whole number, 0 or more." in capsys.readouterr().err
+
+
 def test_quick_sets_sizes_and_refuses_to_share_them(tmp_path, capsys):
     out = ["--out", str(tmp_path / "new")]
     assert run(quick_main, "Does it?", ["--n-steps", "5", *out], quick=QUICK) == 0

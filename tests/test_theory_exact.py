@@ -219,6 +219,12 @@ def test_the_linear_network_does_not_underflow():
     assert list(theory.log_norms_by_lag(nilpotent, np.array([1.0, 0]), 3)) == [0, 0, -np.inf, -np.inf]
 
 
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_the_linear_network_beyond_what_can_be_squared(size):
+    logs = theory.log_norms_by_lag(size * np.eye(2), np.array([3.0, 4.0]) * size, 5)
+    np.testing.assert_allclose(logs, np.log(5) + np.arange(1, 7) * np.log(size), rtol=1e-12)
+
+
 def test_floors_of_adding_are_variances_of_what_is_generated():
     rng = np.random.default_rng(6)
     unit, signed = rng.random((200_000, 2)), rng.uniform(-1, 1, (200_000, 2))

@@ -187,6 +187,13 @@ def test_singular_values_of_one_matrix_lie_on_the_quarter_circle():
     assert np.abs(shares - (np.arange(600) + 0.5) / 600).max() < 0.01  # rigid: independent draws would be .04 off
 
 
+def test_the_quarter_circle_at_any_scale():
+    at_one = quarter_circle(np.array([0.5]), 1.0)
+    for gain in (1e-200, 1e200):
+        assert quarter_circle(np.array([0.5 * gain]), gain) * gain == pytest.approx(at_one, rel=1e-14)
+    assert np.isnan(quarter_circle(np.array([np.nan]), 1.0)).all()  # which was 0, a density
+
+
 def test_large_gain_is_where_gauss_hermite_goes_wrong():
     theory = mean_field(5.0, 0.5)
     nodes, weights = np.polynomial.hermite.hermgauss(121)
@@ -200,6 +207,11 @@ def test_limits_without_input():
     assert mean_field(0.7, 0.0).chi == pytest.approx(0.7**2, rel=1e-14)
     assert mean_field(1.001, 0.0).q == pytest.approx(0.001, rel=0.01)  # (g² − 1)/2g² just above g = 1
     assert mean_field(1e4, 0.0).chi == pytest.approx(1e4 * 4 / (3 * np.sqrt(2 * np.pi)), rel=1e-3)
+
+
+def test_input_whose_square_underflows_is_as_good_as_none():
+    assert mean_field(1.5, 1e-200).chi == mean_field(1.5, 0.0).chi  # not g² of the fixed point q = 0, which is unstable
+    assert mean_field(0.7, 1e-200).chi == mean_field(0.7, 0.0).chi
 
 
 @pytest.mark.parametrize(

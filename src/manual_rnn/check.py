@@ -159,6 +159,7 @@ def check_run(
     check_inputs(cell, params, x)
     if initial is not None:
         _check_initial(cell, initial, (x.shape[1], n_hidden))
+    _check_format(params, ({} if affine.is_tokens(x) else {"x": x}) | _states(initial))
 
 
 def check_problem(
@@ -182,9 +183,12 @@ def check_problem(
         check_numbers("weights", weights)
     if initial is not None:
         _check_initial(cell, initial, (B, n_hidden))
-    states = {f"initial[{name!r}]": array for name, array in (initial or {}).items()}
     dense = {name: array for name, array in (("x", x), ("y", y)) if not affine.is_tokens(array)}
-    _check_format(params, dense | ({} if weights is None else {"weights": weights}) | states)
+    _check_format(params, dense | ({} if weights is None else {"weights": weights}) | _states(initial))
+
+
+def _states(initial: Mapping[str, Array] | None) -> dict[str, Array]:
+    return {f"initial[{name!r}]": array for name, array in (initial or {}).items()}
 
 
 def _check_format(params: Mapping[str, Array], others: Mapping[str, Array]) -> None:

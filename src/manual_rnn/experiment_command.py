@@ -16,8 +16,8 @@ from manual_rnn.errors import UsageError
 def command(main: Callable[..., int], quick: Mapping[str, Any]) -> Callable[..., int]:
     """The same function with the flag ``quick`` besides, which sets these of its parameters; with none, without it.
 
-    The function raises UsageError where one of them is given along with the flag, and OSError where the folder ``out``
-    can be none.
+    The function raises UsageError where one of them is given along with the flag or a seed is below zero, and
+    OSError where the folder ``out`` can be none.
     """
     signature = inspect.signature(main)
 
@@ -31,6 +31,8 @@ def command(main: Callable[..., int], quick: Mapping[str, Any]) -> Callable[...,
                     "given too. Leave out one or the other."
                 )
             given = {**given, **quick}
+        if given.get("seed", 0) < 0:
+            raise UsageError(f"--seed is {given['seed']}; it is a whole number, 0 or more.")
         if "out" in signature.parameters:
             name = Path(inspect.getfile(main)).stem
             check_folder(Path(given.get("out", signature.parameters["out"].default)), name)

@@ -155,18 +155,19 @@ def perturbation_exponent(
     *,
     initial: Mapping[str, Array] | None = None,
     settle: int | None = None,
-    size: float = 1e-7,
+    size: float | None = None,
     every: int = 5,
     seed: int = 0,
 ) -> float:
     """λ₁ without any derivative: two runs that differ by ``size``, set back to that every ``every`` steps.
 
     The check of :func:`lyapunov_exponents`: it knows nothing but the forward pass. Wrong by about ``size`` times the
-    curvature, and by rounding over ``size``. Raises as that function does; here ``every`` steps after ``settle`` are
-    enough.
+    curvature, and by rounding over ``size``, so that is 1e-7 by default, and 3e-4 in float32, whose digits end at 1e-7.
+    Raises as that function does; here ``every`` steps after ``settle`` are enough.
     """
     run = Trajectory.of(cell, params, x, initial)
     settle = run.T // 10 if settle is None else settle
+    size = max(1e-7, float(np.sqrt(np.finfo(run.params["V"].dtype).eps))) if size is None else size
     check_count("every", every, 1, "number of steps")
     check_count("settle", settle, 0, "number of steps")
     if not (np.isfinite(size) and size > 0):

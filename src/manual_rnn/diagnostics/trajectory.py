@@ -109,7 +109,8 @@ class Trajectory:
         """Vᵀ ∇o(t), (T, B, n_hidden): what the loss of each step sends to its own h(t)."""
         h = self.tape[self.cell.full(self.cell.states[0])]
         of_loss = losses.get(loss)
-        _, kept = of_loss.forward(readout.forward(self.params["V"], self.params["c"], h), y, weights)
+        with np.errstate(over="ignore", invalid="ignore"):  # the loss itself, which nothing here is of
+            _, kept = of_loss.forward(readout.forward(self.params["V"], self.params["c"], h), y, weights)
         kept = kept if self.rng is None else move_kept(kept, self.rng)
         with np.errstate(over="ignore", invalid="ignore"):
             sent: Array = of_loss.backward(kept, y, weights) @ self.params["V"]

@@ -16,6 +16,7 @@ from __future__ import annotations
 import numpy as np
 
 from manual_rnn.cell import Array
+from manual_rnn.clipping import norm
 from manual_rnn.theory.arguments import whole
 
 
@@ -23,8 +24,7 @@ def log_norms_by_lag(W: Array, gradient: Array, lags: int) -> Array:
     """log ‖(Wᵀ)^k ∇h(T)‖ for k = 0 … lags, (lags + 1,), natural; -inf from where it is zero on.
 
     ``W`` is (n, n), ``gradient`` (n,) the last step's ∇h(T). The vector is scaled at every step: nothing underflows.
-    Raises ValueError for other shapes, entries that are not finite or a number
-    of lags below 0.
+    Raises ValueError for other shapes, what is not finite, or a number of lags below 0.
     """
     whole("number of lags", lags, 0)
     if gradient.ndim != 1 or W.shape != (len(gradient), len(gradient)):
@@ -34,7 +34,7 @@ def log_norms_by_lag(W: Array, gradient: Array, lags: int) -> Array:
     logs = np.full(lags + 1, -np.inf)
     vector, log_scale = np.asarray(gradient), 0.0
     for k in range(lags + 1):
-        size = float(np.linalg.norm(vector))
+        size = norm(vector)  # which squares no 1e-200
         if size == 0:
             break
         log_scale += float(np.log(size))

@@ -71,8 +71,8 @@ def quarter_circle(s: Array, gain: float) -> Array:
     """The density of the singular values of a wide Gaussian W at s, equation S4; zero outside [0, 2g]."""
     above_zero("gain", gain)
     s = np.asarray(s, float)
-    inside = np.where(s >= 0, 4 * gain**2 - s**2, 0.0)
-    density: Array = np.sqrt(np.maximum(inside, 0.0)) / (np.pi * gain**2)
+    part = np.where(s < 0, 1.0, np.minimum(s, 2 * gain) / (2 * gain))  # of what is not on it the density is 0
+    density: Array = 2 / (np.pi * gain) * np.sqrt((1 - part) * (1 + part))
     return density
 
 
