@@ -20,6 +20,7 @@ not needed here.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -135,8 +136,9 @@ class Store:
                 for file in files:
                     key, dash, code = file.name.removesuffix(".json").partition("-")
                     if dash and file.name.endswith(".json") and not file.name.startswith("."):
-                        entry = Entry(key, code, Path(file.path), file.stat().st_mtime)
-                        found.setdefault(key, []).append(entry)
+                        with contextlib.suppress(FileNotFoundError):  # another run has just moved it away
+                            entry = Entry(key, code, Path(file.path), file.stat().st_mtime)
+                            found.setdefault(key, []).append(entry)
         except FileNotFoundError:
             return {}
         except OSError as error:
