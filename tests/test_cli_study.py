@@ -125,6 +125,7 @@ BAD = {
     "twice": (["run", "twice.py"], 3, 'twice.py, line 3: The configuration {"a":1} is in the study \'x\' twice;'),
     "no seeds": (["run", "seeds.py"], 3, "seeds.py, line 3: 'a' is among the study's seeds; they are whole numbers"),
     "a file that raises": (["run", "raises.py"], 4, "raises.py could not be loaded: it raised KeyError: 'planted'"),
+    "a file that panics": (["run", "panics.py"], 4, "panics.py could not be loaded: it raised Panic: planted"),
     "no python": (["run", "syntax.py"], 4, "syntax.py could not be loaded: it raised SyntaxError"),
     "no workers": (["run", "good.py", "--workers", "0"], 2, "Must be >= 1"),
     "half a worker": (["run", "good.py", "--workers", "1.5"], 2, "a whole number is expected"),
@@ -139,6 +140,7 @@ FILES = {
     "none_in.py": "x = 1\n",
     "other.py": "from manual_rnn.studies import Study\nMINE = Study(name='x', function=len, configurations=[{}])\n",
     "raises.py": "{}['planted']\n",
+    "panics.py": "class Panic(BaseException): pass\nraise Panic('planted')\n",
     "syntax.py": "def f(:\n",
 }
 ONE = "\nfrom manual_rnn.studies import Study\nSTUDY = Study(name='x', function=len, configurations={}, seeds={})\n"

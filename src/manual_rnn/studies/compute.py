@@ -100,7 +100,9 @@ def _outcomes(call: Callable[[], Any], count: int) -> list[Outcome]:
         if len(given) != count:
             raise ValueError(f"The function returned {len(given)} results for {count} trials; expected one for each.")
         found = [values_of(one) for one in given]
-    except (Exception, SystemExit) as raised:
+    except KeyboardInterrupt:  # Ctrl-C, and no trial's failure
+        raise
+    except BaseException as raised:  # an exit, a panic in Rust, a cancelled coroutine: none ends the other trials
         error, told = said_by(raised), own_traceback(raised)
     where = f"{platform.node()}:{os.getpid()}"
     seconds = (time.perf_counter() - begun) / count

@@ -91,7 +91,9 @@ def _loaded(path: str, source: bytes, file: str) -> ModuleType:
         if line is not None and frames[-1].filename.startswith(str(PACKAGE)):
             raise InputError(f"{file}, line {line}: {error}") from None
         raise _failure(file, error) from error
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise _failure(file, error) from error
 
 
