@@ -207,6 +207,30 @@ def test_what_is_no_result_is_told(wrong):
         values_of(wrong)
 
 
+def nested(depth):
+    return [nested(depth - 1)] if depth else 1.5
+
+
+ENDLESS = []
+ENDLESS.append(ENDLESS)
+TOO_MUCH = {
+    "digits": (10**5000, "a whole number of 16610 bits as 'a', which is too long"),
+    "depth": (nested(65), "lists more than 64 deep as 'a'"),
+    "no end": (ENDLESS, "lists more than 64 deep as 'a'"),
+}
+
+
+@pytest.mark.parametrize("what", TOO_MUCH)
+def test_what_no_file_can_hold_is_told_before_it_is_written(what):
+    given, sentence = TOO_MUCH[what]
+    with pytest.raises(ValueError, match=f"The function returned {sentence}") as raised:
+        values_of({"a": given})
+    assert "\n" not in str(raised.value)
+    (trial,) = study().trials()
+    most = {"a": nested(64), "b": 10**4299}
+    assert Record.from_bytes(Record(trial, values_of(most), "0" * 8, None).to_bytes(), trial.key).values == most
+
+
 def test_every_changed_byte_of_a_result_is_seen():
     (trial,) = study().trials()
     content = Record(trial, {"x": 0.25, "y": [1.5, math.inf]}, "abcdef01", "c0ffee").to_bytes()
