@@ -251,6 +251,18 @@ def test_a_pipe_gets_no_progress(place):
     assert (done.returncode, done.stdout, done.stderr) == (0, "draws in out/draws: 24 of 24 trials done.\n", "")
 
 
+def test_a_file_that_workers_cannot_load_is_no_trials_failure(place):
+    """As where the workers lack a module: the file tells the driver's process from another."""
+    lacking = "import multiprocessing\nif multiprocessing.parent_process():\n    import no_such_module\n"
+    (place / "lacking.py").write_text(lacking + GOOD)
+    done = process("run", "lacking.py", "--workers", 2)
+    assert (done.returncode, done.stdout) == (4, "")
+    sentence = "A worker cannot run the study's trials. There, lacking.py could not be loaded: it raised ModuleNotFound"
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert json.loads(process("status", "lacking.py", "--json").stdout)["missing"] == 24
+
+
 @pytest.mark.skipif(importlib.util.find_spec("distributed") is None, reason="Dask is not installed")
 def test_a_scheduler_that_stands_gives_the_same_bytes(place, capsys):
     """In process: the scheduler and two workers are threads here; the command finds them by their address."""

@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from manual_rnn.errors import InputError, RunError, UsageError, said_by
+from manual_rnn.studies.compute import NotLoaded
 from manual_rnn.studies.study import Study
 from manual_rnn.studies.version import version_in, version_of
 from manual_rnn.tracebacks import PACKAGE, own_traceback
@@ -34,8 +35,16 @@ class SentFunction:
     """Of the study in the file."""
 
     def __call__(self, configuration: Any, seed: Any) -> Any:
-        study: Study = getattr(_module(self.path, self.source), self.name)
-        return study.function(configuration, seed)
+        return self._study().function(configuration, seed)
+
+    def _study(self) -> Study:
+        try:
+            study: Study = getattr(_module(self.path, self.source), self.name)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            raise NotLoaded(f"{Path(self.path).name} could not be loaded: it raised {said_by(error)}") from None
+        return study
 
 
 def load(target: str) -> tuple[Study, str]:
