@@ -75,6 +75,28 @@ def test_another_study_of_the_file_by_its_name(place, capsys):
     assert (code, out) == (0, "other in elsewhere: 1 of 1 trials done.\n")
 
 
+def test_a_study_file_has_the_python_that_it_asks_for(place, capsys):
+    """Annotations are values, as in any file without ``from __future__ import annotations``; ours have that."""
+    (place / "typed.py").write_text(GOOD + "\ndef f(x: int): pass\nassert f.__annotations__ == {'x': int}\n")
+    assert told(capsys, "study", "status", "typed.py")[0] == 0
+
+
+def test_the_encoding_of_a_study_file_is_what_it_says(place, capsys):
+    """Otherwise its code has no version, or letters that change are not seen."""
+    codes = []
+    for content in (b"\xef\xbb\xbf" + GOOD.encode(), GOOD.encode()):  # marked, as Windows' editor does, and not
+        (place / "good.py").write_bytes(content)
+        code, found, err = document(capsys, "status", "good.py")
+        assert (code, err) == (0, "")
+        codes.append(found["code"])
+    latin = b"# coding: latin-1\n" + GOOD.encode().replace(b'"radius"', b'"radius \xe9"')
+    for content in (latin, latin.replace(b"\xe9", b"\xe8")):
+        (place / "good.py").write_bytes(content)
+        codes.append(document(capsys, "status", "good.py")[1]["code"])
+    assert codes[0] == codes[1]
+    assert len(set(codes[1:])) == 3
+
+
 def test_a_function_that_raises_is_code_4_with_its_traceback(place, capsys):
     code, out, err = told(capsys, "study", "run", "fails.py", *HERE)
     assert code == 4

@@ -124,8 +124,20 @@ from pathlib import Path as P
 SCALE = 2
 OTHER = 3
 
+RATES = {}
+RATES["sgd"] = 0.1
+
+try:
+    import scipy
+except ImportError:
+    def factor():
+        return 7
+else:
+    def factor():
+        return 8
+
 def helper(x):
-    return SCALE * x
+    return SCALE * x * factor() * RATES["sgd"]
 
 def unused(x):
     return OTHER
@@ -151,6 +163,8 @@ OTHER = {
     "what it calls": ("SCALE * x", "SCALE + x"),
     "a constant of what it calls": ("SCALE = 2", "SCALE = 3"),
     "an import": ("import numpy as np", "import jax.numpy as np"),
+    "what is put into a mapping": ('["sgd"] = 0.1', '["sgd"] = 0.2'),
+    "a function under a condition": ("return 7", "return 9"),
     "a decorator": ("@decorated\n", ""),
 }
 

@@ -86,7 +86,7 @@ def _no_study(module: ModuleType, file: str, target: str, name: str, found: Any)
 def _version(study: Study, sent: SentFunction) -> str:
     function = study.function
     if getattr(getattr(function, "__code__", None), "co_filename", None) == sent.path:
-        return version_in(sent.source.decode(errors="replace"), getattr(function, "__name__", ""))
+        return version_in(sent.source, getattr(function, "__name__", ""))
     return version_of(function)
 
 
@@ -122,5 +122,5 @@ def _module(path: str, source: bytes) -> ModuleType:
     folder = str(Path(path).parent)
     if folder not in sys.path:
         sys.path.append(folder)
-    exec(compile(source, path, "exec"), vars(module))
+    exec(compile(source, path, "exec", dont_inherit=True), vars(module))  # with its own __future__, not ours
     return module
