@@ -268,6 +268,29 @@ def test_parquet_has_the_same(place, capsys):
     assert (place / "a.csv").read_text().count("\n") == 5
 
 
+def test_parquet_has_what_no_column_of_one_type_holds_as_json(place, capsys):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    odd = FAILS.replace("grid(i=range(3))", '[{"i": 2**70, "d": {}}, {"i": 1, "d": {"k": 1}, "s": "\\ud800"}]')
+    odd = odd.replace("1 / configuration", "3 + configuration")
+    (place / "odd.py").write_text(odd)
+    told(capsys, "study", "run", "odd.py", *HERE)
+    code, _, err = told(capsys, "study", "report", "odd.py", "--no-figures", "--parquet", "a.parquet", "--json")
+    assert (code, err) == (0, "")
+    rows = parquet.read_table(place / "a.parquet").to_pylist()
+    assert [row["configuration.d"] for row in rows] == ["{}", '{"k":1}']
+    assert [row["configuration.i"] for row in rows] == [str(2**70), "1"]
+    assert [row["value.x"] for row in rows] == [str(2**70 + 3), "4"]
+    assert [row["configuration.s"] for row in rows] == [None, '"\\ud800"']
+
+
+def test_csv_has_letters_that_no_encoding_has_as_their_numbers(place, capsys):
+    alone = FAILS.replace("grid(i=range(3))", '[{"i": 1, "s": "\\ud800"}]')
+    (place / "alone.py").write_text(alone)
+    told(capsys, "study", "run", "alone.py", *HERE)
+    assert told(capsys, "study", "report", "alone.py", "--no-figures", "--csv", "a.csv", "--json")[0] == 0
+    assert "\\ud800" in (place / "a.csv").read_text()
+
+
 def test_a_pipe_gets_no_progress(place):
     done = process("run", "good.py", "--workers", 2)
     assert (done.returncode, done.stdout, done.stderr) == (0, "draws in out/draws: 24 of 24 trials done.\n", "")
