@@ -10,17 +10,17 @@ S, T, B, N_IN, N, N_OUT = 7, 9, 3, 5, 6, 4
 EPS = np.finfo(float).eps
 
 
-def networks(name, *, dense=True, batch=B, dtype=float):
+def networks(name, *, dense=True, batch=B, dtype=float, n_in=N_IN, n=N):
     """S networks of different gains, stacked: (cell, params, x, y, initial)."""
     cell, rng = cells.get(name), np.random.default_rng(1)
-    sizes = {"n_in": N_IN, "n_hidden": N, "n_out": N_OUT, "dtype": dtype}
+    sizes = {"n_in": n_in, "n_hidden": n, "n_out": N_OUT, "dtype": dtype}
     each = [initialise(cell, **sizes, seed=seed, gain=0.5 + 0.2 * seed) for seed in range(S)]
     for params in each:
         params |= {key: value + 0.1 * rng.standard_normal(value.shape).astype(dtype) for key, value in params.items()
                    if value.ndim == 1}  # fmt: skip
     params = {key: np.stack([one[key] for one in each]) for key in each[0]}
-    x = rng.standard_normal((S, T, batch, N_IN)).astype(dtype) if dense else rng.integers(0, N_IN, (S, T, batch))
-    initial = {state: 0.3 * rng.standard_normal((S, batch, N)).astype(dtype) for state in cell.states}
+    x = rng.standard_normal((S, T, batch, n_in)).astype(dtype) if dense else rng.integers(0, n_in, (S, T, batch))
+    initial = {state: 0.3 * rng.standard_normal((S, batch, n)).astype(dtype) for state in cell.states}
     return cell, params, x, rng.integers(0, N_OUT, (S, T, batch)), initial
 
 
@@ -66,6 +66,27 @@ def test_a_value_does_not_hang_on_which_networks_share_the_batch(name, dtype, ba
         few = batched.loss_and_gradients(cell, some(params, which), x[which], y[which], initial=some(initial, which))
         for key, value in arrays(few).items():
             assert value.tobytes() == np.ascontiguousarray(together[key][which]).tobytes(), key
+
+
+def every_other(array):
+    """The same numbers, of every other column of an array twice as wide."""
+    wide = np.zeros((*array.shape[:-1], 2 * array.shape[-1]), array.dtype)
+    wide[..., ::2] = array
+    return wide[..., ::2]
+
+
+@pytest.mark.parametrize("lie", [np.asfortranarray, every_other])
+@pytest.mark.parametrize("name", cells.names())
+def test_nor_on_how_the_arrays_lie_in_memory(name, lie):
+    """Of one input or one unit there are products that go one way or another by the steps between the numbers, which
+    hang on S in some layouts."""
+    for sizes in ({"n_in": 1, "n": 7}, {"n_in": 5, "n": 1}):
+        cell, params, x, y, initial = networks(name, batch=8, **sizes)
+        plain = arrays(batched.loss_and_gradients(cell, params, x, y, initial=initial))
+        params, initial = ({key: lie(value) for key, value in given.items()} for given in (params, initial))
+        other = arrays(batched.loss_and_gradients(cell, params, lie(x), lie(y), initial=initial))
+        for key, value in plain.items():
+            assert value.tobytes() == np.ascontiguousarray(other[key]).tobytes(), key
 
 
 @pytest.mark.parametrize("loss", ["squared", "bernoulli"])

@@ -75,6 +75,28 @@ def test_another_study_of_the_file_by_its_name(place, capsys):
     assert (code, out) == (0, "other in elsewhere: 1 of 1 trials done.\n")
 
 
+def test_a_study_file_has_the_python_that_it_asks_for(place, capsys):
+    """Annotations are values, as in any file without ``from __future__ import annotations``; ours have that."""
+    (place / "typed.py").write_text(GOOD + "\ndef f(x: int): pass\nassert f.__annotations__ == {'x': int}\n")
+    assert told(capsys, "study", "status", "typed.py")[0] == 0
+
+
+def test_the_encoding_of_a_study_file_is_what_it_says(place, capsys):
+    """Otherwise its code has no version, or letters that change are not seen."""
+    codes = []
+    for content in (b"\xef\xbb\xbf" + GOOD.encode(), GOOD.encode()):  # marked, as Windows' editor does, and not
+        (place / "good.py").write_bytes(content)
+        code, found, err = document(capsys, "status", "good.py")
+        assert (code, err) == (0, "")
+        codes.append(found["code"])
+    latin = b"# coding: latin-1\n" + GOOD.encode().replace(b'"radius"', b'"radius \xe9"')
+    for content in (latin, latin.replace(b"\xe9", b"\xe8")):
+        (place / "good.py").write_bytes(content)
+        codes.append(document(capsys, "status", "good.py")[1]["code"])
+    assert codes[0] == codes[1]
+    assert len(set(codes[1:])) == 3
+
+
 def test_a_function_that_raises_is_code_4_with_its_traceback(place, capsys):
     code, out, err = told(capsys, "study", "run", "fails.py", *HERE)
     assert code == 4
@@ -125,6 +147,7 @@ BAD = {
     "twice": (["run", "twice.py"], 3, 'twice.py, line 3: The configuration {"a":1} is in the study \'x\' twice;'),
     "no seeds": (["run", "seeds.py"], 3, "seeds.py, line 3: 'a' is among the study's seeds; they are whole numbers"),
     "a file that raises": (["run", "raises.py"], 4, "raises.py could not be loaded: it raised KeyError: 'planted'"),
+    "a file that panics": (["run", "panics.py"], 4, "panics.py could not be loaded: it raised Panic: planted"),
     "no python": (["run", "syntax.py"], 4, "syntax.py could not be loaded: it raised SyntaxError"),
     "no workers": (["run", "good.py", "--workers", "0"], 2, "Must be >= 1"),
     "half a worker": (["run", "good.py", "--workers", "1.5"], 2, "a whole number is expected"),
@@ -139,6 +162,7 @@ FILES = {
     "none_in.py": "x = 1\n",
     "other.py": "from manual_rnn.studies import Study\nMINE = Study(name='x', function=len, configurations=[{}])\n",
     "raises.py": "{}['planted']\n",
+    "panics.py": "class Panic(BaseException): pass\nraise Panic('planted')\n",
     "syntax.py": "def f(:\n",
 }
 ONE = "\nfrom manual_rnn.studies import Study\nSTUDY = Study(name='x', function=len, configurations={}, seeds={})\n"
@@ -244,9 +268,44 @@ def test_parquet_has_the_same(place, capsys):
     assert (place / "a.csv").read_text().count("\n") == 5
 
 
+def test_parquet_has_what_no_column_of_one_type_holds_as_json(place, capsys):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    odd = FAILS.replace("grid(i=range(3))", '[{"i": 2**70, "d": {}}, {"i": 1, "d": {"k": 1}, "s": "\\ud800"}]')
+    odd = odd.replace("1 / configuration", "3 + configuration")
+    (place / "odd.py").write_text(odd)
+    told(capsys, "study", "run", "odd.py", *HERE)
+    code, _, err = told(capsys, "study", "report", "odd.py", "--no-figures", "--parquet", "a.parquet", "--json")
+    assert (code, err) == (0, "")
+    rows = parquet.read_table(place / "a.parquet").to_pylist()
+    assert [row["configuration.d"] for row in rows] == ["{}", '{"k":1}']
+    assert [row["configuration.i"] for row in rows] == [str(2**70), "1"]
+    assert [row["value.x"] for row in rows] == [str(2**70 + 3), "4"]
+    assert [row["configuration.s"] for row in rows] == [None, '"\\ud800"']
+
+
+def test_csv_has_letters_that_no_encoding_has_as_their_numbers(place, capsys):
+    alone = FAILS.replace("grid(i=range(3))", '[{"i": 1, "s": "\\ud800"}]')
+    (place / "alone.py").write_text(alone)
+    told(capsys, "study", "run", "alone.py", *HERE)
+    assert told(capsys, "study", "report", "alone.py", "--no-figures", "--csv", "a.csv", "--json")[0] == 0
+    assert "\\ud800" in (place / "a.csv").read_text()
+
+
 def test_a_pipe_gets_no_progress(place):
     done = process("run", "good.py", "--workers", 2)
     assert (done.returncode, done.stdout, done.stderr) == (0, "draws in out/draws: 24 of 24 trials done.\n", "")
+
+
+def test_a_file_that_workers_cannot_load_is_no_trials_failure(place):
+    """As where the workers lack a module: the file tells the driver's process from another."""
+    lacking = "import multiprocessing\nif multiprocessing.parent_process():\n    import no_such_module\n"
+    (place / "lacking.py").write_text(lacking + GOOD)
+    done = process("run", "lacking.py", "--workers", 2)
+    assert (done.returncode, done.stdout) == (4, "")
+    sentence = "A worker cannot run the study's trials. There, lacking.py could not be loaded: it raised ModuleNotFound"
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert json.loads(process("status", "lacking.py", "--json").stdout)["missing"] == 24
 
 
 @pytest.mark.skipif(importlib.util.find_spec("distributed") is None, reason="Dask is not installed")

@@ -124,8 +124,20 @@ from pathlib import Path as P
 SCALE = 2
 OTHER = 3
 
+RATES = {}
+RATES["sgd"] = 0.1
+
+try:
+    import scipy
+except ImportError:
+    def factor():
+        return 7
+else:
+    def factor():
+        return 8
+
 def helper(x):
-    return SCALE * x
+    return SCALE * x * factor() * RATES["sgd"]
 
 def unused(x):
     return OTHER
@@ -151,6 +163,8 @@ OTHER = {
     "what it calls": ("SCALE * x", "SCALE + x"),
     "a constant of what it calls": ("SCALE = 2", "SCALE = 3"),
     "an import": ("import numpy as np", "import jax.numpy as np"),
+    "what is put into a mapping": ('["sgd"] = 0.1', '["sgd"] = 0.2'),
+    "a function under a condition": ("return 7", "return 9"),
     "a decorator": ("@decorated\n", ""),
 }
 
@@ -205,6 +219,30 @@ def test_numpys_numbers_are_numbers():
 def test_what_is_no_result_is_told(wrong):
     with pytest.raises(ValueError, match=r"The function returned .* expected"):
         values_of(wrong)
+
+
+def nested(depth):
+    return [nested(depth - 1)] if depth else 1.5
+
+
+ENDLESS = []
+ENDLESS.append(ENDLESS)
+TOO_MUCH = {
+    "digits": (10**5000, "a whole number of 16610 bits as 'a', which is too long"),
+    "depth": (nested(65), "lists more than 64 deep as 'a'"),
+    "no end": (ENDLESS, "lists more than 64 deep as 'a'"),
+}
+
+
+@pytest.mark.parametrize("what", TOO_MUCH)
+def test_what_no_file_can_hold_is_told_before_it_is_written(what):
+    given, sentence = TOO_MUCH[what]
+    with pytest.raises(ValueError, match=f"The function returned {sentence}") as raised:
+        values_of({"a": given})
+    assert "\n" not in str(raised.value)
+    (trial,) = study().trials()
+    most = {"a": nested(64), "b": 10**4299}
+    assert Record.from_bytes(Record(trial, values_of(most), "0" * 8, None).to_bytes(), trial.key).values == most
 
 
 def test_every_changed_byte_of_a_result_is_seen():

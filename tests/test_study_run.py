@@ -97,7 +97,18 @@ def leaves(configuration, seed):
     raise SystemExit(3)
 
 
-@pytest.mark.parametrize(("function", "error"), [(no_numbers, "expected a number"), (leaves, "SystemExit: 3")])
+class Panic(BaseException):
+    """As those of libraries in Rust."""
+
+
+def panics(configuration, seed):
+    raise Panic("planted")
+
+
+FAILURES = [(no_numbers, "expected a number"), (leaves, "SystemExit: 3"), (panics, "Panic: planted")]
+
+
+@pytest.mark.parametrize(("function", "error"), FAILURES)
 def test_what_is_no_result_is_a_failure(function, error, tmp_path):
     found = ran(study(1, function=function), tmp_path)
     assert error in Store(tmp_path).read_failure(next(iter(found.survey.failed.values())))["error"]

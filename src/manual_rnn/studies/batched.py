@@ -63,6 +63,9 @@ def loss_and_gradients(
     Raises ValueError as that function does, and where something is not there for all S networks.
     """
     _check(cell, params, x, y, initial, loss)
+    # Of arrays laid out otherwise, such as np.stack(…, axis=-1) turned, BLAS takes another way for another S.
+    params, initial = _laid_out(params), _laid_out(initial or {})
+    x, y = np.ascontiguousarray(x), np.ascontiguousarray(y)
     S, T, B = y.shape[:3]
     params = {**params, **{w.name: np.stack([w.forward(one) for one in params[w.of]]) for w in cell.weights}}  # (F0)
     dtype = np.result_type(*params.values())
@@ -203,6 +206,10 @@ class _Walk:
     def _product_back(self, term: Term, grad_a: Array) -> Array:
         weight = self.params[term.weight]
         return grad_a * weight[:, None] if term.diagonal else grad_a @ weight
+
+
+def _laid_out(arrays: Parameters) -> Parameters:
+    return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
 
 
 def _turned(weight: Array) -> Array:

@@ -22,6 +22,10 @@ from manual_rnn.studies.trial import Trial
 from manual_rnn.tracebacks import own_traceback
 
 
+class NotLoaded(Exception):
+    """This process cannot load the study's function; no trial's failure, for none was begun. It says why."""
+
+
 class Surroundings:
     """What a trial finds around it: one thread for matrix products, and stderr for what it prints.
 
@@ -76,6 +80,8 @@ def compute(function: Function, trials: Sequence[Trial], *, together: bool = Fal
 
     It is called in its :class:`Surroundings`. Trials that are taken together are called one by one where the call of
     all raises: so only those fail that do so by themselves.
+
+    Raises NotLoaded where this process cannot load the function.
     """
     if not together:
         return [_outcomes(partial(_alone, function, trial), 1)[0] for trial in trials]
@@ -100,7 +106,9 @@ def _outcomes(call: Callable[[], Any], count: int) -> list[Outcome]:
         if len(given) != count:
             raise ValueError(f"The function returned {len(given)} results for {count} trials; expected one for each.")
         found = [values_of(one) for one in given]
-    except (Exception, SystemExit) as raised:
+    except (KeyboardInterrupt, NotLoaded):  # no trial's failure
+        raise
+    except BaseException as raised:  # an exit, a panic in Rust, a cancelled coroutine: none ends the other trials
         error, told = said_by(raised), own_traceback(raised)
     where = f"{platform.node()}:{os.getpid()}"
     seconds = (time.perf_counter() - begun) / count

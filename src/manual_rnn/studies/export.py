@@ -1,7 +1,7 @@
 """Every trial as a row: CSV, or Parquet with the extra "parquet".
 
 Columns: ``configuration.NAME``, ``seed``, ``value.NAME``, ``seconds`` (the time that it took) and ``code``. Lists are
-lists in Parquet and JSON in CSV.
+lists in Parquet and JSON in CSV; mappings, and what no column of one type holds, are JSON in both.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def write_csv(rows: Sequence[Row], path: Path) -> None:
     writer.writerow(rows[0])
     for row in rows:
         writer.writerow([_text(value) if isinstance(value, list | dict) else value for value in row.values()])
-    _write(path, text.getvalue().encode())
+    _write(path, text.getvalue().encode(errors="backslashreplace"))
 
 
 def write_parquet(rows: Sequence[Row], path: Path) -> None:
@@ -61,13 +61,21 @@ def write_parquet(rows: Sequence[Row], path: Path) -> None:
     columns = {}
     for name in rows[0]:
         column = [row[name] for row in rows]
+        told = [None if value is None else _text(value) for value in column]
+        if any(map(_has_mapping, column)):  # Parquet knows no empty mapping, and fills the names of all into each
+            columns[name] = arrow.array(told)
+            continue
         try:
             columns[name] = arrow.array(column)
-        except (arrow.ArrowInvalid, arrow.ArrowTypeError):  # numbers in one trial, and something else in another
-            columns[name] = arrow.array([None if value is None else _text(value) for value in column])
+        except (arrow.ArrowException, OverflowError, UnicodeEncodeError):
+            columns[name] = arrow.array(told)  # numbers in one trial and something else in another, or of over 64 bits
     buffer = io.BytesIO()
     parquet.write_table(arrow.table(columns), buffer)
     _write(path, buffer.getvalue())
+
+
+def _has_mapping(value: Any) -> bool:
+    return isinstance(value, dict) or (isinstance(value, list) and any(map(_has_mapping, value)))
 
 
 def _text(value: Any) -> str:

@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 
 Value = float | list[Any]
-"""A number, or numbers in lists of any depth."""
+"""A number, or numbers in lists within lists."""
+DEPTH = 64
+"""How deep the lists may be: NumPy's arrays have no more axes. Python gives up at some hundreds."""
 
 
 def canonical(content: Any) -> str:
@@ -66,19 +68,30 @@ def values_of(given: Any) -> dict[str, Value]:
     return {name: _number(value, name) for name, value in given.items()}
 
 
-def _number(given: Any, name: str) -> Any:
+def _number(given: Any, name: str, depth: int = 0) -> Any:
     if hasattr(given, "tolist"):  # an array, or a scalar, of NumPy or of JAX
         given = given.tolist()
     if isinstance(given, bool | int):
-        return int(given)
+        return _whole(int(given), name)
     if isinstance(given, float):
         return float(given)
     if isinstance(given, list | tuple):
-        return [_number(part, name) for part in given]
+        if depth == DEPTH:
+            raise ValueError(f"The function returned lists more than {DEPTH} deep as {name!r}; expected fewer.")
+        return [_number(part, name, depth + 1) for part in given]
     raise ValueError(
         f"The function returned {_short(given)} as {name!r}, of the type {type(given).__name__}; expected a number, "
         "or a list of numbers."
     )
+
+
+def _whole(given: int, name: str) -> int:
+    try:
+        str(given)
+    except ValueError:  # Python writes, and reads, no number of more than 4,300 digits
+        told = f"The function returned a whole number of {given.bit_length()} bits as {name!r}"
+        raise ValueError(f"{told}, which is too long to be written; expected a float, or its logarithm.") from None
+    return given
 
 
 def _short(given: Any) -> str:

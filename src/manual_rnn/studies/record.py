@@ -56,7 +56,7 @@ class Record:
             trial = Trial(canonical(content["configuration"]), content["seed"])
             values = {name: read_back(value) for name, value in content["values"].items()}
             record = cls(trial, values, content["code"], content["commit"])
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise Corrupt("it is not the JSON that a study writes") from error
         if trial.key != key:
             raise Corrupt("it is the result of another trial")

@@ -17,7 +17,7 @@ import numpy as np
 
 from manual_rnn.errors import InputError, RunError, said_by
 from manual_rnn.provenance import provenance
-from manual_rnn.studies.compute import SURROUNDINGS, Outcome, compute
+from manual_rnn.studies.compute import SURROUNDINGS, NotLoaded, Outcome, compute
 from manual_rnn.studies.executors import InProcess
 from manual_rnn.studies.record import Corrupt, Record
 from manual_rnn.studies.run_log import RunLog
@@ -185,6 +185,11 @@ def _outcomes(future: Future[list[Outcome]], count: int) -> list[Outcome]:
         raise
     except CancelledError:
         raise BrokenExecutor("the executor has cancelled what it was handed") from None
+    except NotLoaded as error:
+        raise RunError(
+            f"A worker cannot run the study's trials. There, {error}. What the file imports has to be installed where "
+            "the workers are; what was finished before is kept, and the same command does the rest."
+        ) from None
     except Exception as error:
         if type(error).__name__ == KILLED:
             return [Outcome(None, said_by(error))] * count

@@ -43,16 +43,25 @@ class RunLog:
 
 
 def seconds_by_key(folder: Path) -> dict[str, float]:
-    """How long each trial took, the latest time where it ran more than once."""
-    return {line["key"]: line["seconds"] for line in _lines(folder) if "key" in line and "seconds" in line}
+    """How long each trial took, the latest time where it ran more than once; what cannot be read is left out."""
+    found = {}
+    for line in _lines(folder):
+        key, seconds = line.get("key"), line.get("seconds")
+        if isinstance(key, str) and isinstance(seconds, int | float):
+            found[key] = float(seconds)
+    return found
 
 
 def _lines(folder: Path) -> Iterator[dict[str, Any]]:
     for path in sorted((folder / "runs").glob("*.jsonl")):
-        for text in path.read_bytes().splitlines():
+        try:
+            texts = path.read_bytes().splitlines()
+        except OSError:
+            continue
+        for text in texts:
             try:
                 line = json.loads(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(line, dict):
                 yield line

@@ -20,6 +20,7 @@ not needed here.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -72,7 +73,7 @@ class Store:
         """The name of the study whose folder this is; None where it is nobody's yet."""
         try:
             name = json.loads((self.path / "study.json").read_bytes())["study"]
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
         return str(name)
 
@@ -92,7 +93,8 @@ class Store:
         """Puts a result on the disk. Raises InputError where the disk takes it not."""
         name = f"{record.trial.key}-{record.code}.json"
         self._write(self.path / "trials" / name, record.to_bytes())
-        (self.path / "failed" / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it counts no more, now that there is a result
+            (self.path / "failed" / name).unlink()
 
     def keep_failure(self, key: str, code: str, content: Mapping[str, Any]) -> None:
         """Puts on the disk how a trial failed."""
@@ -111,8 +113,8 @@ class Store:
         """How a trial failed; of a file that cannot be read, that."""
         try:
             content: dict[str, Any] = json.loads(entry.path.read_bytes())
-            return {"error": str(content["error"]), "traceback": str(content["traceback"]), **content}
-        except (OSError, ValueError, KeyError, TypeError):
+            return {**content, "error": str(content["error"]), "traceback": str(content["traceback"])}
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return {"error": f"{entry.path} cannot be read.", "traceback": ""}
 
     def set_aside(self, entry: Entry) -> Path:
@@ -135,8 +137,9 @@ class Store:
                 for file in files:
                     key, dash, code = file.name.removesuffix(".json").partition("-")
                     if dash and file.name.endswith(".json") and not file.name.startswith("."):
-                        entry = Entry(key, code, Path(file.path), file.stat().st_mtime)
-                        found.setdefault(key, []).append(entry)
+                        with contextlib.suppress(FileNotFoundError):  # another run has just moved it away
+                            entry = Entry(key, code, Path(file.path), file.stat().st_mtime)
+                            found.setdefault(key, []).append(entry)
         except FileNotFoundError:
             return {}
         except OSError as error:

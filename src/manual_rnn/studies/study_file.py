@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from manual_rnn.errors import InputError, RunError, UsageError, said_by
+from manual_rnn.studies.compute import NotLoaded
 from manual_rnn.studies.study import Study
 from manual_rnn.studies.version import version_in, version_of
 from manual_rnn.tracebacks import PACKAGE, own_traceback
@@ -34,8 +35,16 @@ class SentFunction:
     """Of the study in the file."""
 
     def __call__(self, configuration: Any, seed: Any) -> Any:
-        study: Study = getattr(_module(self.path, self.source), self.name)
-        return study.function(configuration, seed)
+        return self._study().function(configuration, seed)
+
+    def _study(self) -> Study:
+        try:
+            study: Study = getattr(_module(self.path, self.source), self.name)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            raise NotLoaded(f"{Path(self.path).name} could not be loaded: it raised {said_by(error)}") from None
+        return study
 
 
 def load(target: str) -> tuple[Study, str]:
@@ -77,7 +86,7 @@ def _no_study(module: ModuleType, file: str, target: str, name: str, found: Any)
 def _version(study: Study, sent: SentFunction) -> str:
     function = study.function
     if getattr(getattr(function, "__code__", None), "co_filename", None) == sent.path:
-        return version_in(sent.source.decode(errors="replace"), getattr(function, "__name__", ""))
+        return version_in(sent.source, getattr(function, "__name__", ""))
     return version_of(function)
 
 
@@ -91,7 +100,9 @@ def _loaded(path: str, source: bytes, file: str) -> ModuleType:
         if line is not None and frames[-1].filename.startswith(str(PACKAGE)):
             raise InputError(f"{file}, line {line}: {error}") from None
         raise _failure(file, error) from error
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise _failure(file, error) from error
 
 
@@ -111,5 +122,5 @@ def _module(path: str, source: bytes) -> ModuleType:
     folder = str(Path(path).parent)
     if folder not in sys.path:
         sys.path.append(folder)
-    exec(compile(source, path, "exec"), vars(module))
+    exec(compile(source, path, "exec", dont_inherit=True), vars(module))  # with its own __future__, not ours
     return module

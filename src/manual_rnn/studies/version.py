@@ -1,8 +1,9 @@
 """Which code made a result: a hash of the study's function and of all that it uses in its own file.
 
 Comments, docstrings, blank lines and what the function does not use, the study's grid above all, do not count: a grid
-that grows leaves the results that are there valid. What it does not see: other modules of the user's, and libraries;
-of these, manual_rnn's version counts, and the rest stands in the record of each run.
+that grows leaves the results that are there valid. What it does not see: what a call changes that stands alone, such as
+``RATES.update(sgd=0.1)``; other modules of the user's, and libraries. Of these, manual_rnn's version counts, and the
+rest stands in the record of each run.
 """
 
 from __future__ import annotations
@@ -25,17 +26,17 @@ UNKNOWN = "0" * DIGITS
 def version_of(function: Function) -> str:
     """The version of a function that stands in a file, as eight hexadecimal digits."""
     try:
-        source = Path(inspect.getsourcefile(function) or "").read_text(encoding="utf-8")
-    except (OSError, TypeError, UnicodeDecodeError):
+        source = Path(inspect.getsourcefile(function) or "").read_bytes()
+    except (OSError, TypeError):
         return UNKNOWN
     return version_in(source, getattr(function, "__name__", ""))
 
 
-def version_in(source: str, name: str) -> str:
-    """The same of the function under that name in a file's text."""
+def version_in(source: str | bytes, name: str) -> str:
+    """The same of the function under that name in a file's text; bytes are in the encoding that they say."""
     try:
         defined = _definitions(ast.parse(source))
-    except SyntaxError:
+    except (SyntaxError, ValueError):
         return UNKNOWN
     if name not in defined:
         return UNKNOWN
@@ -57,15 +58,26 @@ def _definitions(module: ast.Module) -> dict[str, list[ast.stmt]]:
     return defined
 
 
-def _bound(statement: ast.stmt) -> Iterator[str]:
-    if isinstance(statement, DOCUMENTED):
-        yield statement.name
+def _bound(node: ast.AST) -> Iterator[str]:
+    """The names that a statement binds, or changes what they hold: also where it stands under an if, or a try."""
+    if isinstance(node, DOCUMENTED):
+        yield node.name
         return
-    for node in ast.walk(statement):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            yield node.id
-        elif isinstance(node, ast.alias):
-            yield node.asname or node.name.partition(".")[0]
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        yield node.id
+    elif isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.ctx, ast.Store):  # RATES["sgd"] = 0.1
+        yield from _root(node)
+    elif isinstance(node, ast.alias):
+        yield node.asname or node.name.partition(".")[0]
+    for inner in ast.iter_child_nodes(node):
+        yield from _bound(inner)
+
+
+def _root(node: ast.expr) -> Iterator[str]:
+    while isinstance(node, ast.Subscript | ast.Attribute):
+        node = node.value
+    if isinstance(node, ast.Name):
+        yield node.id
 
 
 def _names(statement: ast.stmt) -> Iterator[str]:
