@@ -66,7 +66,7 @@ def main(
         seed: Decides every draw.
         out: The folder for the figure and the numbers.
     """
-    whole("number of steps", steps, 1)
+    whole("number of steps", steps, 2)  # after one there is no sensitivity to measure
     whole("number of runs", runs, 2)
     decays, found, lines = np.array([0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99]), [], []
     for k, decay in enumerate(decays):

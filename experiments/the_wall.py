@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from manual_rnn import experiment
 from manual_rnn.activations import sigmoid
 from manual_rnn.experiment import Line
-from manual_rnn.theory.arguments import whole
+from manual_rnn.theory.arguments import above_zero, whole
 
 TARGET, STEPS, START = 0.7, 50, 0.5
 
@@ -102,6 +102,8 @@ def main(
     """
     whole("number of points along w", grid, 12)
     whole("number of updates", updates, 1)
+    above_zero("learning rate", lr)
+    above_zero("largest norm, --clip,", clip)
     w, b = np.meshgrid(np.linspace(2, 8, grid), np.linspace(-5, 0, grid * 5 // 6))
     error, *gradient = error_and_gradient(w, b)
     norms = np.hypot(*gradient)

@@ -53,9 +53,17 @@ TOO_FEW = [
     ("curse_of_memory", "--runs", 1), ("truncation_bias", "--runs", 0), ("truncation_bias", "--steps", 20),
     ("chrono", "--units", 1), ("lyapunov_spectrum", "--matrices", 0), ("phase_diagram", "--networks", 0),
     ("finite_width", "--units", 4), ("finite_width", "--networks", 2), ("finite_width", "--steps", 10),
-    ("phase_diagram", "--grid", 1), ("the_wall", "--grid", 0), ("the_wall", "--updates", 0),
+    ("phase_diagram", "--grid", 1), ("the_wall", "--grid", 0), ("the_wall", "--updates", 0), ("curse_of_memory", "--steps", 1),
     ("flossing", "--units", 1), ("flossing", "--updates", 0),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("option", "value"), [("--lr", "nan"), ("--lr", "-1"), ("--clip", "0")])
+def test_no_descent_of_the_wall_without_a_rate_or_a_limit(option, value, tmp_path, capsys):
+    script = module("the_wall")
+    assert experiment.run(script.main, "", [f"{option}={value}", "--grid", "12", "--out", str(tmp_path)]) == 3
+    assert "must be a finite number above zero" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(("name", "option", "value"), TOO_FEW)
