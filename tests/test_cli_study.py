@@ -156,6 +156,7 @@ BAD = {
     "no results": (["report", "good.py"], 3, "out/draws has no results of the study 'draws'; 'manual-rnn study run"),
     "a file as a folder": (["status", "good.py", "--out", "good.py"], 3, "good.py is no folder."),
     "a folder in a file": (["run", "good.py", "--out", "good.py/x"], 3, "good.py/x cannot be written: Not a"),
+    "a name that is too long": (["status", "good.py", "--out", "n" * 300], 3, "cannot be read: File name too long."),
     "another's folder": (["run", "good.py", "--out", "taken"], 2, "taken holds the study 'else', not 'draws'"),
 }
 FILES = {

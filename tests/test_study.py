@@ -12,6 +12,7 @@ from manual_rnn.studies import Study, choice, grid, log_uniform, sample, summari
 from manual_rnn.studies.intervals import interval, student_t
 from manual_rnn.studies.plain import values_of
 from manual_rnn.studies.record import Corrupt, Record
+from manual_rnn.studies.table import rows
 from manual_rnn.studies.trial import Trial
 from manual_rnn.studies.version import UNKNOWN, version_in, version_of
 
@@ -271,6 +272,16 @@ def test_the_interval_is_students():
     assert interval([2.0]).half is None
     assert math.isnan(interval([1.0, math.nan]).mean)
     assert interval([1.0, math.inf]).mean == math.inf
+
+
+def test_the_largest_floats_have_a_mean():
+    """What diverges comes as far as that: a sum that is no float ended the report in an OverflowError."""
+    assert interval([1e308] * 4).mean == 1e308
+    assert interval([1.5e308, 1e308, -1e308]).mean == pytest.approx(0.5e308)
+    assert interval([1e308, 1e308, -math.inf]).mean == -math.inf
+    assert math.isnan(interval([math.inf, -math.inf]).mean)
+    (told,) = rows(summarise(Record(Trial("{}", i), {"x": x}, "", None) for i, x in enumerate((-1.7e308, 1.7e308))))
+    assert told["values"]["x"] == {"mean": 0, "interval": None}  # whose half is no float either
 
 
 def test_the_interval_covers_what_it_says():

@@ -99,6 +99,17 @@ def test_those_that_never_end_stand_above_and_are_counted():
                        [200, 200, pytest.approx(math.nan, nan_ok=True)]]  # fmt: skip
 
 
+def test_what_never_ends_anywhere_is_drawn():
+    axes, *_ = figure("needed", only=lambda setting: setting["length"] > 20 and setting["method"] == "SGD").axes
+    assert axes.get_ylim() == (0, 1.3)
+    assert sum(line.get_marker() == "x" for line in axes.lines) == 8  # four starts at two lengths
+
+
+def test_a_list_without_entries_has_no_figure():
+    made = [Record(Trial(f'{{"a":{a}}}', 0), {"x": [0.5] * a, "y": [0.5]}, "", None) for a in (0, 1)]
+    assert list(drawings("study", summarise(made))) == ["y"]
+
+
 @pytest.mark.parametrize("floor", [1.386, "floor"])
 def test_a_floor_is_dashed_in_every_panel_and_has_no_figure(floor):
     found = figure("loss", floors={"loss": floor})

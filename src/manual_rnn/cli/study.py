@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_format
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -122,7 +123,7 @@ def store_of(study: Study, out: Path | None) -> Store:
     held = store.holds()
     if held is not None and held != study.name:
         raise UsageError(f"{store.path} holds the study {held!r}, not {study.name!r}; name another folder with --out.")
-    if store.path.exists() and not store.path.is_dir():
+    if os.path.exists(store.path) and not store.path.is_dir():  # noqa: PTH110 (Path.exists raises of a name too long)
         raise InputError(f"{store.path} is no folder.")
     return store
 

@@ -131,7 +131,7 @@ def _scales(axes: Any, every: Sequence[Curve], theme: Theme) -> None:
         finite = [value for curve in every for one in curve.y if isinstance(one, Median) for value in one.each
                   if math.isfinite(value)]  # fmt: skip
         top = max(finite, default=1.0)
-        axes.set_ylim(min(0.0, *finite), 1.3 * top if top > 0 else 1)
+        axes.set_ylim(min([0.0, *finite]), 1.3 * top if top > 0 else 1)
     else:
         means = [one.mean for curve in every for one in curve.y if isinstance(one, Interval)]
         if min(means) > 0 and max(means) > DECADES * min(means):

@@ -34,7 +34,7 @@ def drawings(
         if value not in floors.values() and (draw := _of_value(name, value, summaries, floors.get(value))):
             found[value] = draw
     if len(summaries) <= LINES:
-        for value in _common([set(summary.curves) for summary in summaries]):
+        for value in _common([{name for name, curve in summary.curves.items() if curve} for summary in summaries]):
             found[value] = _of_lists(name, value, summaries)
     return found
 

@@ -21,7 +21,7 @@ class Interval:
 
     mean: float
     half: float | None
-    """Half the width of the 95 % interval; None for a single seed."""
+    """Half the width of the 95 % interval; None for a single seed, infinite where no float holds it."""
 
     def __str__(self) -> str:
         return f"{self.mean:.5g}" + ("" if self.half is None else f" ± {self.half:.2g}")
@@ -30,10 +30,21 @@ class Interval:
 def interval(values: Sequence[float]) -> Interval:
     """The mean of independent draws, and its 95 % interval."""
     n = len(values)
-    if not all(map(math.isfinite, values)):
-        return Interval(math.fsum(values) / n if not math.isnan(sum(values)) else math.nan, None)
-    mean = math.fsum(values) / n
-    return Interval(mean, student_t(n - 1) * statistics.stdev(values) / math.sqrt(n) if n > 1 else None)
+    if strange := [value for value in values if not math.isfinite(value)]:
+        return Interval(sum(strange), None)
+    try:
+        mean = math.fsum(values) / n
+    except OverflowError:  # the sum is no float, though the mean is one
+        mean = math.fsum(value / n for value in values)
+    return Interval(mean, _half(values) if n > 1 else None)
+
+
+def _half(values: Sequence[float]) -> float:
+    try:
+        deviation = statistics.stdev(values)
+    except OverflowError:
+        deviation = math.inf
+    return student_t(len(values) - 1) * deviation / math.sqrt(len(values))
 
 
 @lru_cache

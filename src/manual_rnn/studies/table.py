@@ -59,7 +59,7 @@ def _told(one: Estimate) -> dict[str, float | None]:
         return {"mean": one.mean, "interval": None, "low": one.low, "high": one.high}
     if isinstance(one, Median):
         return {"mean": None, "interval": None, "median": _finite(one.median), "infinite": one.never}
-    return {"mean": _finite(one.mean), "interval": one.half}
+    return {"mean": _finite(one.mean), "interval": None if one.half is None else _finite(one.half)}
 
 
 def _finite(number: float) -> float | None:
