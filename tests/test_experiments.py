@@ -53,8 +53,8 @@ TOO_FEW = [
     ("curse_of_memory", "--runs", 1), ("truncation_bias", "--runs", 0), ("truncation_bias", "--steps", 20),
     ("chrono", "--units", 1), ("lyapunov_spectrum", "--matrices", 0), ("phase_diagram", "--networks", 0),
     ("finite_width", "--units", 4), ("finite_width", "--networks", 2), ("finite_width", "--steps", 10),
-    ("phase_diagram", "--grid", 1), ("the_wall", "--grid", 0), ("the_wall", "--updates", 0), ("curse_of_memory", "--steps", 1),
-    ("flossing", "--units", 1), ("flossing", "--updates", 0),
+    ("phase_diagram", "--grid", 1), ("the_wall", "--grid", 0), ("the_wall", "--updates", 0),
+    ("curse_of_memory", "--steps", 1), ("flossing", "--units", 1), ("flossing", "--updates", 0),
 ]  # fmt: skip
 
 
