@@ -61,7 +61,8 @@ TOO_FEW = [
 @pytest.mark.parametrize(("option", "value"), [("--lr", "nan"), ("--lr", "-1"), ("--clip", "0")])
 def test_no_descent_of_the_wall_without_a_rate_or_a_limit(option, value, tmp_path, capsys):
     script = module("the_wall")
-    assert experiment.run(script.main, "", [f"{option}={value}", "--grid", "12", "--out", str(tmp_path)]) == 3
+    given = [f"{option}={value}", "--grid", "12", "--out", str(tmp_path)]
+    assert experiment.run(script.main, script.__doc__, given) == 3
     assert "must be a finite number above zero" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 

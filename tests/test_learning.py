@@ -110,7 +110,7 @@ def test_other_optimisers_networks_and_formats():
     ({"every": 0}, "between two looks"),
     ({"sequences": 0}, "validation sequences"),
     ({"penalty": -1.0}, r"penalty is -1\.0 and clip inf; a penalty is at least 0"),
-    ({"updates": "a"}, "number of updates is a; it must be a whole number"),
+    ({"updates": "a"}, "number of updates is 'a'; it must be a whole number"),
     ({"updates": np.inf}, "number of updates is inf; it must be a whole number"),
     ({"batch": 0}, "number of sequences an update is 0"),
     ({"lr": np.nan}, "learning rate lr is nan; it must be a finite number above zero"),
