@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from manual_rnn.aligned import aligned
 from manual_rnn.errors import CommandError
 from manual_rnn.experiment_command import command
 from manual_rnn.figures import Theme, write_figure
@@ -111,9 +112,7 @@ def table(lines: Sequence[Line]) -> str:
             "" if line.deviation is None else f"{line.deviation:+.2g}", "" if off is None else f"{off:+.1f} s.e.",
             check,
         ))  # fmt: skip
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    laid_out = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join(line.rstrip() for line in laid_out)
+    return aligned(rows)
 
 
 def publish(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from manual_rnn.aligned import aligned
 from manual_rnn.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -65,15 +66,7 @@ def _table(histories: Sequence[History]) -> str:
             f"{best['val_nats']:.3f}", f"{best['val_bits_per_char']:.3f}", f"{best['update']:.0f} of "
             f"{history.lines[-1]['update']:.0f}", f"{best['seconds']:.0f}",
         ])  # fmt: skip
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    left = 1 + len(different)
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if k < left else cell.rjust(width)
-            for k, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    )
+    return aligned(rows, numbers_from=1 + len(different))
 
 
 def varying(histories: Sequence[History]) -> list[str]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from manual_rnn.aligned import aligned
 from manual_rnn.studies.medians import Median
 from manual_rnn.studies.plain import canonical
 from manual_rnn.studies.shares import Share
@@ -34,11 +35,9 @@ def table(summaries: Sequence[Summary]) -> str:
     for summary in summaries:
         told = [str(summary.values[name]) if name in summary.values else "" for name in values]
         rows.append([*(setting(summary, name) for name in names), str(summary.seeds), *told])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     shared = [name for name in summaries[0].configuration if name not in names]
     above = [", ".join(f"{name} = {setting(summaries[0], name)}" for name in shared)] if shared else []
-    return "\n".join([*above, *lines])
+    return "\n".join([*above, aligned(rows)])
 
 
 def rows(summaries: Sequence[Summary]) -> list[dict[str, Any]]:
