@@ -158,12 +158,14 @@ class _Graph:
 
     def node(self, operator: str, inputs: list[str], to: str | None = None, **settings: Any) -> str:
         to = to or f"{operator.lower()}_{len(self.nodes)}"
-        self.nodes.append(self.onnx.helper.make_node(operator, inputs, [to], **settings))
-        return to
+        return self._add(operator, inputs, [to], settings)[0]
 
     def several(self, operator: str, inputs: list[str], outputs: int, **settings: Any) -> list[str]:
         """A node with several outputs."""
         names = [f"{operator.lower()}_{len(self.nodes)}_{k}" for k in range(outputs)]
+        return self._add(operator, inputs, names, settings)
+
+    def _add(self, operator: str, inputs: list[str], names: list[str], settings: dict[str, Any]) -> list[str]:
         self.nodes.append(self.onnx.helper.make_node(operator, inputs, names, **settings))
         return names
 

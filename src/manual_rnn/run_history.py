@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from manual_rnn.errors import InputError
+from manual_rnn.run_folder import METRICS
 from manual_rnn.runs import load
+from manual_rnn.training import Metrics
 
-METRICS = "metrics.jsonl"
-NUMBERS = ("update", "train_nats", "val_nats", "val_bits_per_char", "grad_norm", "seconds")
+NUMBERS = tuple(one.name for one in fields(Metrics))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import copy
+from copy import deepcopy
+from dataclasses import replace
 
 from manual_rnn.cli.caches import use_compilation_cache
 from manual_rnn.errors import GradientsDisagree
@@ -29,7 +30,7 @@ class Trust:
             return
         from manual_rnn.testing.in_training import verify_update
 
-        masks = copy.deepcopy(training).masks_for(window) if training.dropout.rate else None
+        masks = replace(training, dropout=deepcopy(training.dropout)).masks_for(window)
         report = verify_update(
             training.network, training.params, window.x, window.y, self._oracle,
             initial=None if window.starts else training.state, masks=masks, compiled=training.compiled,
