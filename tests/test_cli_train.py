@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cell_files import told
 from manual_rnn import cells
-from manual_rnn.cli.app import main
 from manual_rnn.evaluation import last_ids, mean_nats
 from manual_rnn.runs import load
 from manual_rnn.text import split
@@ -29,13 +29,6 @@ def text(tmp_path):
 @pytest.fixture
 def out(tmp_path):
     return tmp_path / "run"
-
-
-def told(capsys, *arguments):
-    """(exit code, stdout, stderr) of a command."""
-    code = main([str(argument) for argument in arguments])
-    output = capsys.readouterr()
-    return code, output.out, output.err
 
 
 def test_a_run_holds_what_the_contract_says(capsys, text, out):

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from cell_files import told
 from manual_rnn import cells, training
-from manual_rnn.cli.app import main
 from manual_rnn.runs import load
 
 SMALL = ("--hidden", 6, "--seq-len", 5, "--batch", 2, "--steps", 7)
@@ -18,12 +18,6 @@ def text(tmp_path):
     path = tmp_path / "text.txt"
     path.write_text("the cat sat on the mat. " * 40, encoding="utf-8")
     return path
-
-
-def told(capsys, *arguments):
-    code = main([*map(str, arguments)])
-    printed = capsys.readouterr()
-    return code, printed.out, printed.err
 
 
 @pytest.mark.parametrize(
