@@ -54,6 +54,30 @@ def process(*arguments):
     return subprocess.run(command(*arguments), capture_output=True, text=True, check=False, timeout=120)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device here is always full")
+@pytest.mark.parametrize("json_asked", [(), ("--json",)])
+def test_a_result_that_cannot_be_written_is_a_sentence(json_asked):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command("info", *json_asked), stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=120
+        )
+    sentence = "manual-rnn: The result cannot be written to stdout: No space left on device.\n"
+    assert (done.returncode, done.stderr) == (3, sentence)
+
+
+def test_where_the_locale_knows_ascii_alone_other_characters_are_escaped():
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(
+        command("verify", "--help"), capture_output=True, env=environment, check=False, timeout=120
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    asked = subprocess.run(
+        command("train", "∇", "--out", "τ"), capture_output=True, env=environment, check=False, timeout=120
+    )
+    assert asked.returncode == 3
+    assert asked.stderr.startswith(b"manual-rnn: There is no text file \\u2207.")
+
+
 def test_a_process_writes_its_result_to_stdout_and_nothing_to_stderr():
     done = process("verify", "rnn", *FEW)
     assert (done.returncode, done.stderr) == (0, "")

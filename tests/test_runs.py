@@ -165,6 +165,7 @@ def replace_in(path, old, new):
         (lambda p: (p / "config.json").write_text('{"options": {"cell": "gpt"}}'), r"no cell named 'gpt'"),
         (lambda p: (p / "vocabulary.json").write_text("{}"), r"vocabulary\.json cannot be used: it lacks"),
         (lambda p: (p / "vocabulary.json").write_text('{"characters": ["b", "a"]}'), "not a sorted list"),
+        (lambda p: (p / "vocabulary.json").write_text('{"characters": ["\\ud800"]}'), "half of a surrogate pair"),
         (lambda p: (p / "vocabulary.json").write_bytes(b"\xff\xfe\xff"), r"vocabulary\.json cannot be used"),
         (lambda p: (p / "weights.safetensors").write_bytes(b"rubbish"), r"weights\.safetensors cannot be used"),
         (lambda p: save_file({"W": np.ones(2)}, p / "weights.safetensors"), "weight_ih_l0, .* are missing"),

@@ -46,6 +46,8 @@ def load(path: Path) -> Run:
         vocabulary = Vocabulary("".join(characters))
         if list(vocabulary.characters) != sorted(set(characters)) or not characters:
             raise ValueError("it is not a sorted list of different characters")
+        if any("\ud800" <= character <= "\udfff" for character in characters):
+            raise ValueError("it holds half of a surrogate pair, which no text in UTF-8 has")
         file = path / WEIGHTS
         tensors, document = unsealed(_read(file))
         if document and document["run"] != identity(config, vocabulary.characters):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -25,7 +28,7 @@ from manual_rnn.cli import (
 )
 from manual_rnn.cli.interruption import heard
 from manual_rnn.cli.whole_numbers import converted
-from manual_rnn.errors import CommandError, Interrupted, RunError, UsageError
+from manual_rnn.errors import CommandError, InputError, Interrupted, RunError, UsageError
 
 app = App(
     name="manual-rnn",
@@ -48,13 +51,20 @@ app.command(info.info)
 
 study.app.command(study_report.report)
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What a write says where nothing more can be written."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # ∇ where the locale knows ASCII alone
     try:
         with heard():
             code = app(given, exit_on_error=False, print_error=False)
+            sys.stdout.flush()  # here, where a disk that is full can still be told
     except CycloptsError as error:
         return _report(UsageError(f"{str(error).strip()} See manual-rnn --help."), given)
     except CommandError as error:
@@ -64,12 +74,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our stdout has gone (head, say): nothing is left to be told
         sys.stderr.close()
         return 0
+    except OSError as error:
+        if error.errno not in FULL or error.filename is not None:
+            return _own(error, given)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter tries again as it ends
+        return _report(InputError(f"The result cannot be written to stdout: {error.strerror}."), [])
     except MemoryError:
         return _report(RunError("There is not enough memory for this; try smaller sizes."), given)
     except Exception as error:
-        sentence = f"This is a mistake of manual-rnn's own ({type(error).__name__}: {error}); please report it."
-        return _report(RunError(sentence, details=traceback.format_exc()), given)
+        return _own(error, given)
     return code if isinstance(code, int) else 0
+
+
+def _own(error: Exception, given: Sequence[str]) -> int:
+    sentence = f"This is a mistake of manual-rnn's own ({type(error).__name__}: {error}); please report it."
+    return _report(RunError(sentence, details=traceback.format_exc()), given)
 
 
 def _report(error: CommandError, given: Sequence[str]) -> int:
