@@ -2,13 +2,15 @@
 
 import json
 import sys
+import time
 from dataclasses import replace
 
 import pytest
 
 from cell_files import told
-from manual_rnn import event_file
+from manual_rnn import event_file, training
 from manual_rnn.errors import InputError
+from manual_rnn.options import TrainingOptions
 from manual_rnn.training import Metrics
 from test_cli_resume import interrupted
 
@@ -102,6 +104,19 @@ def test_overwriting_begins_anew(capsys, text, out, read):
     told(capsys, "train", text, "--out", out, "--steps", 12, *TINY)
     told(capsys, "train", text, "--out", out, "--steps", 4, "--overwrite", *TINY)
     assert shows(read(out), out) == 1
+    told(capsys, "train", text, "--out", out, "--steps", 4, "--overwrite", *TINY[:-1])
+    assert not (out / event_file.FOLDER).exists()
+
+
+def test_the_time_of_an_interruption_is_no_time_of_training(tmp_path, read):
+    """The last evaluation of what goes on was just now, and the ones before it as much earlier as they took."""
+    model = training.start(TrainingOptions(hidden=2), 3)
+    model.history, model.seconds = [LINE, replace(LINE, update=8, seconds=1000.0)], 1000.0
+    with event_file.event_file(tmp_path, model):
+        pass
+    first, last = read(tmp_path)["gradient_norm"]
+    assert last.wall_time == pytest.approx(time.time(), abs=60)
+    assert last.wall_time - first.wall_time == pytest.approx(990, abs=1e-6)
 
 
 def test_a_file_cut_short_by_a_kill_is_read_as_far_as_it_goes(tmp_path, read):
