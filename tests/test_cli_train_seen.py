@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import xml.etree.ElementTree as ET
+from functools import partial
 
 import numpy as np
 import pytest
@@ -15,8 +16,10 @@ from cell_files import told
 from manual_rnn import training
 from manual_rnn.cli.app import main
 from manual_rnn.cli.progress import TrainingProgress
+from manual_rnn.errors import RunError
 from manual_rnn.options import TrainingOptions
 from manual_rnn.runs import load
+from manual_rnn.trace import Trace
 from manual_rnn.training import Metrics, Sample, Step
 from test_cli_resume import interrupted
 
@@ -86,6 +89,49 @@ def test_the_curves_are_drawn_at_the_end_and_where_it_is_interrupted(capsys, mon
         assert ET.fromstring(content).tag.endswith("svg")
     assert told(capsys, "train", "--out", out, "--resume")[0] == 0
     assert (out / "curves-light.svg").read_bytes() != drawn[0]
+
+
+def test_the_curves_of_a_training_that_fails_are_drawn(capsys, monkeypatch, text, out):
+    pytest.importorskip("matplotlib")
+    update_once = training.one_update
+
+    def fails_at_seven(model, *windows, **options):
+        if model.update == 6:
+            raise RunError("Training failed at update 7.")
+        return update_once(model, *windows, **options)
+
+    monkeypatch.setattr(training, "one_update", fails_at_seven)
+    failed = told(capsys, "train", text, "--out", out, "--steps", 12, *TINY)
+    assert failed == (4, "", "manual-rnn: Training failed at update 7.\n")
+    assert [one["update"] for one in lines(out / "metrics.jsonl")] == [4]
+    assert (out / "curves-dark.svg").exists()
+
+
+@pytest.mark.parametrize(
+    ("norms", "clip", "nats", "evaluated"),
+    [
+        ([1e-300, 1e300], 1.0, 1.0, True),
+        ([0.0], 1.0, 2.0, True),
+        ([0.0, 1e-12], 1e-9, 1e250, False),
+        ([1.0], np.inf, 1.0, False),
+        ([1.0, 1.0001], 1e9, 1e250, True),
+        ([5e-324, 1.0, 1e30], 1e-9, 0.0, True),
+    ],
+)
+def test_curves_of_any_size_are_drawn(tmp_path, norms, clip, nats, evaluated):
+    pytest.importorskip("matplotlib")
+    from manual_rnn.figures import write_figure
+    from manual_rnn.learning_curves import learning_curves
+
+    trace = Trace()
+    for k, norm in enumerate(norms, start=1):
+        trace.add(k, nats * k, norm, limit=clip)
+    one = Metrics(
+        update=len(norms), train_nats=nats, val_nats=2 * nats, val_bits_per_char=1.0, grad_norm=1.0, seconds=1.0
+    )
+    drawn = partial(learning_curves, trace.lines, [one] * evaluated, clip=clip, best=True)
+    for path in write_figure(drawn, tmp_path / "curves", png=False):
+        ET.fromstring(path.read_bytes())
 
 
 def test_without_matplotlib_it_is_said_once_and_nothing_fails(capsys, monkeypatch, text, out):

@@ -10,6 +10,9 @@ from manual_rnn.figures import Theme, headline, label_ends
 from manual_rnn.trace import Stretch
 from manual_rnn.training import Metrics
 
+BEYOND = 1e30
+"""A norm above it, or below its inverse, zero too, stands there: no axis has room for more."""
+
 
 def learning_curves(
     lines: Sequence[Stretch], evaluations: Sequence[Metrics], theme: Theme, *, clip: float, best: bool = False
@@ -49,19 +52,23 @@ def _losses(
         if best:
             one = min(evaluations, key=lambda metrics: metrics.val_nats)
             axes.plot(one.update, one.val_nats, "o", ms=10, mfc="none", mec=theme.ink, clip_on=False, zorder=4)
-            measured += f"; ○ the best, {one.val_nats:.3f} at {one.update:,}"
+            measured += f"; ○ the best, {_shown(one.val_nats)} at {one.update:,}"
     headline(axes, "Learning curve", measured)
     axes.set_ylim(*axes.get_ylim())
     axes.grid(axis="y", lw=0.6)
     axes.tick_params(axis="y", length=0)
-    texts = [f"{name}\n{end:.3f}" for name, end in zip(names, ends, strict=True)]
+    texts = [f"{name}\n{_shown(end)}" for name, end in zip(names, ends, strict=True)]
     label_ends(axes, lines[-1].update, ends, texts, colours[: len(ends)], gap=0.16)
+
+
+def _shown(nats: float) -> str:
+    return f"{nats:.3f}" if nats < 1000 else f"{nats:.3g}"
 
 
 def _norms(axes: Any, x: Sequence[float], lines: Sequence[Stretch], theme: Theme, clip: float) -> None:
     mine, cut = theme.colours[2], theme.colours[4]
     mean, least, largest = (
-        [getattr(line, name) or math.nan for line in lines]  # a logarithm has no zero
+        [min(max(getattr(line, name), 1 / BEYOND), BEYOND) for line in lines]
         for name in ("grad_norm", "grad_norm_min", "grad_norm_max")
     )
     headline(axes, "Norm of the gradient", "before clipping, of the mean loss")

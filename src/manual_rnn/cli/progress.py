@@ -25,6 +25,7 @@ class TrainingProgress:
         self._training = training
         self._characters = options.seq_len * options.batch * options.accumulate
         self._times: deque[float] = deque()
+        self._said = ""
         self._bar = Progress(
             TextColumn("update {task.fields[update]:,}"),
             BarColumn(bar_width=14),
@@ -61,14 +62,14 @@ class TrainingProgress:
         self._bar.console.print(self._training.samples[-1].text, markup=False, highlight=False, style="dim")
 
     def _rate(self) -> str:
-        """Of the updates just made; nothing before there are two."""
+        """Of the updates just made; before there are two of them, what was said last."""
         self._times.append(perf_counter())
         while self._times[-1] - self._times[0] > LATELY and len(self._times) > 2:
             self._times.popleft()
-        if len(self._times) < 2:
-            return ""
-        rate = (len(self._times) - 1) / (self._times[-1] - self._times[0])
-        return f"{rate:,.3g} updates/s  {_rounded(rate * self._characters):,} characters/s"
+        if len(self._times) > 1:
+            rate = (len(self._times) - 1) / (self._times[-1] - self._times[0])
+            self._said = f"{rate:,.3g} updates/s  {_rounded(rate * self._characters):,} characters/s"
+        return self._said
 
 
 def _rounded(number: float) -> int:

@@ -119,10 +119,13 @@ def train(
         except GradientsDisagree:
             if model.update:
                 folder.save(model)  # as it is at the update that was not made
+                draw_curves(folder, model, told)
             folder.discard_if_useless()
             raise
         except RunError:
             folder.discard_if_useless()
+            if out.exists():
+                draw_curves(folder, model, told)  # to the failure, which the files are not
             raise
     best = model.best_line if model.best else None
     print(json_format.dumps(asdict(last)) if json else _sentence(last, best or last, out))
