@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import signal
 import sys
 import xml.etree.ElementTree as ET
 from functools import partial
@@ -14,6 +15,7 @@ from safetensors.numpy import load_file
 
 from cell_files import told
 from manual_rnn import training
+from manual_rnn.cli import curves
 from manual_rnn.cli.app import main
 from manual_rnn.cli.progress import TrainingProgress
 from manual_rnn.errors import RunError
@@ -89,6 +91,22 @@ def test_the_curves_are_drawn_at_the_end_and_where_it_is_interrupted(capsys, mon
         assert ET.fromstring(content).tag.endswith("svg")
     assert told(capsys, "train", "--out", out, "--resume")[0] == 0
     assert (out / "curves-light.svg").read_bytes() != drawn[0]
+
+
+def test_ctrl_c_waits_for_the_curves_at_the_end(capsys, monkeypatch, text, out):
+    """In the middle of an import it would leave half of matplotlib, with which nothing is drawn any more."""
+    drawn = []
+
+    def pressed(*_):
+        if not drawn:
+            signal.raise_signal(signal.SIGINT)
+        drawn.append("whole")
+
+    monkeypatch.setattr(curves, "draw_curves", pressed)
+    code, stdout, stderr = told(capsys, "train", text, "--out", out, "--steps", 8, *TINY)
+    assert (code, stdout) == (130, "")
+    assert "the training after 8 updates is in" in stderr
+    assert drawn == ["whole", "whole"]
 
 
 def test_the_curves_of_a_training_that_fails_are_drawn(capsys, monkeypatch, text, out):

@@ -102,7 +102,8 @@ def train(
                     sample=lambda: training_sample(model, folder.vocabulary, seed=told.seed),
                     undisturbed=stop.undisturbed,
                 )  # fmt: skip
-            draw_curves(folder, model, told)
+            with stop.undisturbed():  # a library that is half imported draws no more
+                draw_curves(folder, model, told)
         except AtOnce:
             raise
         except KeyboardInterrupt:
