@@ -77,6 +77,7 @@ CASES = [
     {"layers": 2, "dropout": 0.4, "cell": "lstm", "schedule": "cosine"},
     {"warmup": 6, "min_lr": 0.001, "weight_decay": 0.5},
     {"accumulate": 3, "layers": 2, "dropout": 0.4},
+    {"accumulate": 2, "compiled": True},
     {"patience": 2, "eval_every": 3, "lr": 0.3, "schedule": "constant"},
     {"layers": 3, "dropout": 0.4, "cell": "gru", "dtype": "float64", "init": "orthogonal"},
     {"batch": 1, "hidden": 64, "init": "orthogonal"},

@@ -71,22 +71,27 @@ def _norms(axes: Any, x: Sequence[float], lines: Sequence[Stretch], theme: Theme
         [min(max(getattr(line, name), 1 / BEYOND), BEYOND) for line in lines]
         for name in ("grad_norm", "grad_norm_min", "grad_norm_max")
     )
-    headline(axes, "Norm of the gradient", "before clipping, of the mean loss")
+    clipped, updates = sum(line.clipped for line in lines), sum(line.updates for line in lines)
+    headline(axes, "Norm of the gradient", f"before clipping, which shortened {_share(clipped, updates)}")
     axes.set_yscale("log")
     axes.fill_between(x, least, largest, color=mine, alpha=0.25, lw=0)
     axes.plot(x, mean, "-" if len(lines) > 1 else "o", ms=4, lw=1, color=mine)
-    clipped, updates = sum(line.clipped for line in lines), sum(line.updates for line in lines)
     if math.isfinite(clip):
         axes.axhline(clip, ls="--", lw=1.2, color=theme.ink)
+        axes.annotate(
+            f"--clip {clip:g}", (1, clip), (7, 0), xycoords=axes.get_yaxis_transform(), textcoords="offset points",
+            va="center", color=cut if clipped else theme.grey,
+        )  # fmt: skip
     if clipped:
         over = [norm > clip for norm in largest]
         axes.fill_between(x, clip, largest, where=over, interpolate=True, color=cut, alpha=0.45, lw=0)
     _ticks(axes)
-    told = f"--clip {clip:g}\ncuts {clipped / updates:.0%}" if math.isfinite(clip) else "never\nclipped"
-    axes.annotate(
-        told, (1, clip if math.isfinite(clip) else 0.5), (7, 0), va="center", color=cut if clipped else theme.grey,
-        xycoords=axes.get_yaxis_transform() if math.isfinite(clip) else "axes fraction", textcoords="offset points",
-    )  # fmt: skip
+
+
+def _share(clipped: int, updates: int) -> str:
+    if not clipped:
+        return "no gradient"
+    return f"{clipped / updates:.0%} of the gradients" if clipped >= 0.01 * updates else "less than 1% of the gradients"
 
 
 def _ticks(axes: Any) -> None:
