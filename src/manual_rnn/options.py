@@ -10,7 +10,7 @@ from typing import Any, Literal, TypedDict
 from manual_rnn.errors import UsageError
 
 DEFAULT_STEPS = 2000
-CHANGEABLE = ("steps", "seconds", "eval_every", "verify_every", "threads", "compiled")
+CHANGEABLE = ("steps", "seconds", "eval_every", "eval_chars", "verify_every", "threads", "compiled")
 """The options that a resumed run may be given anew: when it ends, when it is looked at, and what it is computed by."""
 
 
@@ -27,9 +27,9 @@ class TrainingOptions:
     dropout: float = 0.0
     """Probability that a unit is left out on its way to the layer above, while training."""
     seq_len: int = 50
-    """Steps of a window, which is how far the gradient goes back."""
+    """Steps of a window, which is how far the gradient goes back; by default fewer where the text is very short."""
     batch: int = 32
-    """Streams of the text that are read side by side."""
+    """Streams of the text that are read side by side; by default fewer where the text is short."""
     steps: int | None = None
     """Updates to make; 2000 unless --seconds is given."""
     seconds: float | None = None
@@ -58,6 +58,9 @@ class TrainingOptions:
     """Decides everything that is random."""
     eval_every: int = 500
     """Updates between two evaluations on the validation set; one comes at the end in any case."""
+    eval_chars: int | None = None
+    """Evaluate on as many characters at the beginning of the validation set; by default on all of it, which for a text
+    of a gigabyte takes an hour each time."""
     verify_every: int | None = None
     """Updates between two cross-checks of the gradients with jax.grad, on the weights and the batch of that moment; the
     first comes before the first update, and where the gradients disagree the training ends. By default never."""
@@ -72,7 +75,9 @@ class TrainingOptions:
 
         if self.cell not in cells.names():
             raise UsageError(f"--cell is {self.cell!r}; the cells are {', '.join(cells.names())}.")
-        for name in ("hidden", "layers", "seq_len", "batch", "steps", "eval_every", "verify_every", "threads"):
+        for name in (
+            "hidden", "layers", "seq_len", "batch", "steps", "eval_every", "eval_chars", "verify_every", "threads",
+        ):  # fmt: skip
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UsageError(f"{_flag(name)} is {value}; it must be at least 1.")
