@@ -1,4 +1,4 @@
-"""Training on a text of a gigabyte: seconds to read it, and the memory at the peak: ``python benchmarks/big_text.py TEXT``.
+"""Training on a gigabyte: seconds of reading and the memory at the peak: ``python benchmarks/big_text.py TEXT``.
 
 The text given is repeated, each time with other letters exchanged, until it has the size; this lies in a temporary
 folder, with the ids of it beside the run, so twice --megabytes of disk are needed. The command runs as a process of its

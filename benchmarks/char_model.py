@@ -103,7 +103,8 @@ def main() -> None:
 
     first = runs[0]
     print(f"\n{told.text.name}, {len(corpus.ids)} characters; {told.updates} updates of "
-          f"{first.batch} × {first.seq_len} characters, {first.optimizer}, {first.dtype}, {first.threads} thread; {result['platform']}, "
+          f"{first.batch} × {first.seq_len} characters, "
+          f"{first.optimizer}, {first.dtype}, {first.threads} thread; {result['platform']}, "
           f"{result['cores']} cores; {', '.join(f'{k} {v}' for k, v in result['versions'].items())}\n")
     print("| network | parameters | nats on the validation set | bits | ms an update (a tenth below, above) |")
     print("| --- | ---: | ---: | ---: | ---: |")

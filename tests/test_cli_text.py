@@ -1,4 +1,4 @@
-"""``manual-rnn train`` on every kind of text: short ones, several, folders, standard input; and Ctrl-C while reading."""
+"""``manual-rnn train`` on every kind of text: short ones, several, folders, standard input, long ones, any bytes."""
 
 import io
 import json
@@ -162,8 +162,8 @@ def test_the_memory_does_not_grow_with_the_text(tmp_path, out):
     peaks = []
     for megabytes in (20, 60):
         text = written(tmp_path, (bytes(range(32, 127)) * 10527)[:1_000_000] * megabytes)
-        options = ["--steps", "3", "--hidden", "8", "--batch", "4", "--eval-chars", "1000", "--out", str(out), "--overwrite"]
-        arguments = [sys.executable, "-c", PEAK, "train", str(text), *options]
+        options = ["--steps", "3", "--hidden", "8", "--batch", "4", "--eval-chars", "1000", "--overwrite"]
+        arguments = [sys.executable, "-c", PEAK, "train", str(text), "--out", str(out), *options]
         done = subprocess.run(arguments, capture_output=True, text=True, check=True, timeout=PATIENCE)
         peaks.append(int(re.search(r"VmHWM:\s+(\d+) kB", done.stderr)[1]))
     assert peaks[1] - peaks[0] < 10_000  # of 40 MB more; each stream has the pages around its window

@@ -82,7 +82,7 @@ def read_corpus(
         raise InputError(f"{error} {advice}") from None
 
 
-def named(path: Path) -> str:
+def named(path: Path | str) -> str:
     """How a source is called in a sentence."""
     return "Standard input" if str(path) == STDIN else str(path)
 

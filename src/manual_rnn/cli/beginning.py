@@ -40,15 +40,13 @@ def begun(stack: ExitStack, texts: Sequence[Path], out: Path, given: GivenOption
     check_place(out, overwrite=overwrite)  # before a long text is read
     needs = advice(options, given.given)
     corpus = read_corpus(texts, place=_room(out), advice=needs, tell=_tell)
-    source = [str(path) for path in texts] if len(texts) > 1 else str(texts[0]) if texts else DEFAULT_SOURCE
     try:
         options = fitted(options, given.given, len(corpus.ids))
     except ValueError:
         what = f"has only {len(corpus.ids)} characters" if len(corpus.ids) else "is empty"
-        name = "What was named" if len(texts) > 1 else named(Path(str(source)))
-        raise InputError(f"{name} {what}. {needs}") from None
+        raise InputError(f"{_names(texts)} {what}. {needs}") from None
     model = start(options, len(corpus.vocabulary))
-    config = _config(options, corpus, source)
+    config = _config(options, corpus, _source(texts))
     folder = stack.enter_context(RunFolder.create(out, config, model, corpus.vocabulary, overwrite=overwrite))
     return Beginning(model, folder, options, corpus)
 
@@ -63,22 +61,20 @@ def resumed(stack: ExitStack, texts: Sequence[Path], out: Path, given: GivenOpti
     if options.steps is not None and options.steps < model.update:
         raise UsageError(f"--steps is {options.steps}, but the run in {out} has made {model.update} updates already.")
     _need(options)
-    source, before = recorded["source"], recorded["source"]
-    if texts:
-        source = [str(path) for path in texts] if len(texts) > 1 else str(texts[0])
-    elif source != DEFAULT_SOURCE:
-        texts = [Path(one) for one in (source if isinstance(source, list) else [source])]
-    needs = f"The run in {out} learns from {_told(before)}, {recorded['characters']} characters in UTF-8"
-    needs += "; pipe them in again." if STDIN in before and any(str(path) == STDIN for path in texts) else "."
+    before = recorded["source"] if isinstance(recorded["source"], list) else [recorded["source"]]
+    if not texts and before != [DEFAULT_SOURCE]:
+        texts = [Path(one) for one in before]
+    needs = f"The run in {out} learns from {_names(before)}, {recorded['characters']} characters in UTF-8"
+    needs += "; pipe them in again." if STDIN in before and Path(STDIN) in texts else "."
     corpus = read_corpus(texts, place=_room(out), advice=needs, tell=_tell)
     if corpus.sha256 != recorded["sha256"]:
         raise InputError(
-            f"{_told(source)} has another text than the run in {out} learns from: {len(corpus.ids)} characters, where "
-            f"{_told(before)} had {recorded['characters']}, or others. Name that text; another one needs a run of "
-            "its own."
+            f"{_names(texts or before)} has another text than the run in {out} learns from: {len(corpus.ids)} "
+            f"characters, where {_names(before)} had {recorded['characters']}, or others. Name that text; another one "
+            "needs a run of its own."
         )
     model.compiled = options.compiled
-    config = {**folder.config, "options": options.to_json(), "text": {**recorded, "source": source}}
+    config = {**folder.config, "options": options.to_json(), "text": {**recorded, "source": _source(texts)}}
     folder = replace(folder, config=config)
     folder.save(model)
     return Beginning(model, folder, options, corpus)
@@ -88,9 +84,15 @@ def _tell(sentence: str) -> None:
     print(f"manual-rnn: {sentence}", file=sys.stderr)
 
 
-def _told(source: str | list[str]) -> str:
-    """Where a text is from, as config.json has it, in a sentence."""
-    names = [named(Path(one)) for one in (source if isinstance(source, list) else [source])]
+def _source(texts: Sequence[Path]) -> str | list[str]:
+    """Where a text is from, as config.json has it: a list where there are several."""
+    paths = [str(path) for path in texts] or [DEFAULT_SOURCE]
+    return paths if len(paths) > 1 else paths[0]
+
+
+def _names(texts: Sequence[Path | str]) -> str:
+    """The same in a sentence."""
+    names = [named(path) for path in texts]
     return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 
