@@ -21,7 +21,7 @@ from manual_rnn.text import split
 from manual_rnn.windows import Windows
 from study_files import PATIENCE
 from test_checkpoint_fuzzed import told as told_quietly
-from test_cli_resume import kept
+from test_cli_resume import kept, on_a_disk
 from test_corpus import contents, decoded, written
 
 TINY = ["--hidden", "8", "--seq-len", "5", "--batch", "2", "--eval-every", "4"]
@@ -167,6 +167,14 @@ def test_the_memory_does_not_grow_with_the_text(tmp_path, out):
         done = subprocess.run(arguments, capture_output=True, text=True, check=True, timeout=PATIENCE)
         peaks.append(int(re.search(r"VmHWM:\s+(\d+) kB", done.stderr)[1]))
     assert peaks[1] - peaks[0] < 10_000  # of 40 MB more; each stream has the pages around its window
+
+
+def test_a_disk_without_room_for_a_long_text_is_a_sentence(tmp_path):
+    text = written(tmp_path, TEXT * 40_000)
+    done = on_a_disk(tmp_path, "train", text, "--out", "disk/run")
+    assert (done.returncode, done.stdout) == (3, "")
+    sentence = "manual-rnn: A text of more than 16 MiB is laid out on the disk, and disk takes it not: No space left"
+    assert sentence in done.stderr.replace(str(tmp_path / "disk"), "disk")
 
 
 def check(content):

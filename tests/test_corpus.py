@@ -172,6 +172,7 @@ def test_what_is_no_text_is_said(tmp_path):
         (tmp_path / "empty", "There is no text file in the folder .*empty. Give"),
         (tmp_path / "no", "There is no text file in the folder .*no; its 1 files are binary or not UTF-8. Give"),
         (tmp_path / "no/utf8", "is not UTF-8: byte 3 is 0xe9. Give"),
+        (tmp_path / ("long" * 99), "cannot be read: File name too long. Give"),
         (tmp_path / "no\0path", "cannot be read|no text file"),
     ):
         with pytest.raises(InputError, match=what):

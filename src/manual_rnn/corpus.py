@@ -23,7 +23,7 @@ import numpy as np
 from manual_rnn.cell import Array
 from manual_rnn.errors import InputError
 from manual_rnn.text import DEFAULT_SOURCE, Vocabulary, code_points, default_text
-from manual_rnn.text_files import CHUNK, STDIN, NoText, files_of, opened, pieces, standard_input
+from manual_rnn.text_files import CHUNK, STDIN, NoText, Unusable, files_of, is_folder, opened, pieces, standard_input
 
 IN_MEMORY = 1 << 24
 """Bytes of ids that need no file: a small text asks nothing of the disk."""
@@ -63,7 +63,8 @@ def read_corpus(
     a piece.
 
     Raises:
-        InputError: a text is missing, binary, not UTF-8, or no text at all; its sentence ends with ``advice``.
+        InputError: a text is missing, binary, not UTF-8, or no text at all; its sentence ends with ``advice``. Or the
+            disk takes not what a long text needs.
     """
     try:
         with closing(_Ids(place)) as ids:
@@ -72,14 +73,19 @@ def read_corpus(
             for path in texts:
                 if str(path) == STDIN:
                     ids.add(pieces(standard_input(), named(path), chunk))
-                elif path.is_dir():
+                elif is_folder(path):
                     _add_folder(ids, path, tell, chunk)
                 else:
                     with opened(path) as source:
                         ids.add(pieces(source, str(path), chunk))
             return ids.finished()
-    except NoText as error:
+    except Unusable as error:
         raise InputError(f"{error} {advice}") from None
+    except OSError as error:  # of the file for the ids: those of the texts are Unusable
+        raise InputError(
+            f"A text of more than {IN_MEMORY >> 20} MiB is laid out on the disk, and {place} takes it not: "
+            f"{error.strerror}."
+        ) from None
 
 
 def named(path: Path | str) -> str:
@@ -100,13 +106,13 @@ def _add_folder(ids: _Ids, folder: Path, tell: Callable[[str], None], chunk: int
                 left += 1
     if not read:
         what = f"; its {left} files are binary or not UTF-8" if left else ""
-        raise NoText(f"There is no text file in the folder {folder}{what}.")
+        raise Unusable(f"There is no text file in the folder {folder}{what}.")
     if left:
         tell(f"{left} of the {read + left} files in {folder} are binary or not UTF-8, and were left out.")
 
 
 class _Ids:
-    """What has been read so far. Characters are numbered as they come."""
+    """What has been read so far. Characters are numbered as they come. Raises OSError where the disk is full."""
 
     def __init__(self, place: Path) -> None:
         self._place = place
@@ -125,7 +131,7 @@ class _Ids:
         self._file.close()
 
     def add(self, texts: Iterable[str]) -> None:
-        """Takes the pieces of a text. Raises what reading them raises."""
+        """Takes the pieces of a text."""
         for text in texts:
             points = code_points(text)
             ids = self._id_of[points]
@@ -149,7 +155,7 @@ class _Ids:
         self._file.truncate()
 
     def finished(self) -> Corpus:
-        """The ids by code point. Raises InputError where the disk takes them not."""
+        """The ids by code point."""
         order = np.argsort(np.array(self._points, np.int64))
         rank = np.empty(len(order), np.int64)
         rank[order] = np.arange(len(order))
@@ -182,13 +188,7 @@ class _Ids:
                 self._write(ids[np.frombuffer(raw, before)])
 
     def _write(self, ids: Array) -> None:
-        try:
-            self._file.write(ids.astype(self._dtype).tobytes())
-        except OSError as error:
-            raise InputError(
-                f"A text of more than {IN_MEMORY >> 20} MiB is laid out on the disk, and {self._place} takes it not: "
-                f"{error.strerror}."
-            ) from None
+        self._file.write(ids.astype(self._dtype).tobytes())
 
 
 def _smallest(n: int) -> np.dtype[Any]:

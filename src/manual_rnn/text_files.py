@@ -20,19 +20,23 @@ CHUNK = 1 << 20
 """Bytes of a piece."""
 
 
-class NoText(InputError):
-    """What was given is no text, in a sentence."""
+class Unusable(InputError):
+    """What was given to read cannot be read, in a sentence."""
+
+
+class NoText(Unusable):
+    """It can, and is no text."""
 
 
 def files_of(folder: Path) -> list[Path]:
     """All files below a folder in the order of their paths, but hidden ones and those of run folders.
 
-    A link to a file is read; a link to a folder is not followed, as it may lead back. Raises NoText where a folder
+    A link to a file is read; a link to a folder is not followed, as it may lead back. Raises Unusable where a folder
     cannot be read.
     """
 
     def refused(error: OSError) -> None:
-        raise NoText(f"{error.filename} cannot be read: {error.strerror}.")
+        raise Unusable(f"{error.filename} cannot be read: {error.strerror}.")
 
     found = []
     for place, folders, names in os.walk(folder, onerror=refused):
@@ -40,48 +44,58 @@ def files_of(folder: Path) -> list[Path]:
             folders.clear()
             continue
         folders[:] = [name for name in folders if not name.startswith(".")]
-        paths = (Path(place, name) for name in names if not name.startswith("."))
-        found += [path for path in paths if path.is_file()]
+        try:
+            found += [path for name in names if not name.startswith(".") and (path := Path(place, name)).is_file()]
+        except OSError as error:
+            refused(error)
     return sorted(found)
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
-    """A file to read bytes from. Raises NoText where there is none, or where it is no file but a pipe, say."""
+    """A file to read bytes from. Raises Unusable where there is none, or where it is no file but a pipe, say."""
     try:
         kind = path.stat().st_mode
         if not stat.S_ISREG(kind):
             what = "a folder" if stat.S_ISDIR(kind) else "a pipe" if stat.S_ISFIFO(kind) else "a device or a socket"
-            raise NoText(f"{path} is {what} and no text file.")
+            raise Unusable(f"{path} is {what} and no text file.")
         file = path.open("rb")
     except FileNotFoundError:
-        raise NoText(f"There is no text file {path}.") from None
+        raise Unusable(f"There is no text file {path}.") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise NoText(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
+        raise Unusable(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
     with file:
         yield file
 
 
+def is_folder(path: Path) -> bool:
+    """Whether it is one; what cannot even be looked at is none."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def standard_input() -> BinaryIO:
-    """The bytes that are piped in. Raises NoText where none are: a terminal, or no standard input at all."""
+    """The bytes that are piped in. Raises Unusable where none are: a terminal, or no standard input at all."""
     if sys.stdin is None:
-        raise NoText("Standard input is closed; pipe a text in, or name a file.")
+        raise Unusable("Standard input is closed; pipe a text in, or name a file.")
     if sys.stdin.isatty():
-        raise NoText("Standard input is a terminal; pipe a text in, or name a file.")
+        raise Unusable("Standard input is a terminal; pipe a text in, or name a file.")
     return sys.stdin.buffer
 
 
 def pieces(source: BinaryIO, name: str, chunk: int = CHUNK) -> Iterator[str]:
     """The text of some bytes in UTF-8, without a byte order mark before it, from ``chunk`` bytes at a time.
 
-    Raises NoText, saying where, at a byte that is NUL or no UTF-8.
+    Raises NoText, saying where, at a byte that is NUL or no UTF-8; Unusable where reading fails.
     """
     at, data, began, ends = 0, b"", False, False  # ``data`` begins at byte ``at``
     while not ends:
         try:
             raw = source.read(chunk)
         except OSError as error:
-            raise NoText(f"{name} cannot be read: {error.strerror}.") from None
+            raise Unusable(f"{name} cannot be read: {error.strerror}.") from None
         data, ends = data + raw, not raw
         if not began:
             if len(data) < len(codecs.BOM_UTF8) and not ends:
@@ -102,7 +116,7 @@ def pieces(source: BinaryIO, name: str, chunk: int = CHUNK) -> Iterator[str]:
 
 
 def first_characters(path: Path, length: int) -> str:
-    """The beginning of a text file, as many characters as ``length``. Raises NoText as :func:`pieces` does."""
+    """The beginning of a text file, as many characters as ``length``. Raises Unusable as :func:`pieces` does."""
     text = ""
     with opened(path) as source:
         for piece in pieces(source, str(path)):

@@ -16,7 +16,7 @@ from manual_rnn.options import GivenOptions, TrainingOptions
 from manual_rnn.provenance import provenance
 from manual_rnn.run_folder import RunFolder, check_place
 from manual_rnn.text import DEFAULT_SOURCE
-from manual_rnn.text_files import STDIN
+from manual_rnn.text_files import STDIN, is_folder
 from manual_rnn.training import Training, start
 
 
@@ -98,7 +98,7 @@ def _names(texts: Sequence[Path | str]) -> str:
 
 def _room(out: Path) -> Path:
     """The folder that a run lies in, or will: the ids of a long text are put there."""
-    return next(path for path in (out, *out.absolute().parents) if path.is_dir())
+    return next(path for path in (out, *out.absolute().parents) if is_folder(path))
 
 
 def _need(options: TrainingOptions) -> None:
