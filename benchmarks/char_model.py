@@ -12,7 +12,6 @@ numbers go to benchmarks/results/char_model.json, one entry a run. The cells sid
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 from dataclasses import asdict
@@ -24,10 +23,11 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from manual_rnn import training
+from manual_rnn.corpus import read_corpus
 from manual_rnn.evaluation import last_ids
 from manual_rnn.options import TrainingOptions
 from manual_rnn.provenance import provenance
-from manual_rnn.text import Vocabulary, read_text, split
+from manual_rnn.text import split
 from manual_rnn.windows import Windows
 
 RESULTS = Path(__file__).parent / "results" / "char_model.json"
@@ -88,27 +88,23 @@ def main() -> None:
 
     others = {"hidden": told.hidden, "steps": told.updates, "seed": told.seed, "eval_every": 2500}
     runs = [options_of(run, **others) for run in told.runs]
-    text, source = read_text(told.text, seq_len=runs[0].seq_len, batch=runs[0].batch)
-    vocabulary = Vocabulary.of(text)
-    ids = vocabulary.encode(text)
+    corpus = read_corpus([told.text], place=Path(), advice="Name a text file in UTF-8.")
+    text = {"name": told.text.name, "characters": len(corpus.ids), "sha256": corpus.sha256}
     result: dict[str, Any] = {
         "runs": [],
-        "text": {
-            "name": Path(source).name,
-            "characters": len(text),
-            "sha256": hashlib.sha256(text.encode()).hexdigest(),
-        },
+        "text": text,
         "cores": os.cpu_count(),
         **provenance(),
     }
     told.results.parent.mkdir(parents=True, exist_ok=True)
     for options in runs:
-        result["runs"].append(measure(options, ids, len(vocabulary)))
+        result["runs"].append(measure(options, corpus.ids, len(corpus.vocabulary)))
         told.results.write_text(json.dumps(result, indent=2) + "\n")  # after each, for a run takes minutes
 
     first = runs[0]
-    print(f"\n{Path(source).name}, {len(text)} characters; {told.updates} updates of {first.batch} × {first.seq_len} "
-          f"characters, {first.optimizer}, {first.dtype}, {first.threads} thread; {result['platform']}, "
+    print(f"\n{told.text.name}, {len(corpus.ids)} characters; {told.updates} updates of "
+          f"{first.batch} × {first.seq_len} characters, "
+          f"{first.optimizer}, {first.dtype}, {first.threads} thread; {result['platform']}, "
           f"{result['cores']} cores; {', '.join(f'{k} {v}' for k, v in result['versions'].items())}\n")
     print("| network | parameters | nats on the validation set | bits | ms an update (a tenth below, above) |")
     print("| --- | ---: | ---: | ---: | ---: |")

@@ -26,12 +26,13 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from manual_rnn import cells, diagnostics, experiment, theory, training
+from manual_rnn.corpus import read_corpus
 from manual_rnn.errors import RunError
 from manual_rnn.evaluation import last_ids
 from manual_rnn.experiment import Line
 from manual_rnn.figures import decades
 from manual_rnn.options import TrainingOptions
-from manual_rnn.text import Vocabulary, read_text, split
+from manual_rnn.text import DEFAULT_SOURCE, split
 from manual_rnn.windows import Windows
 from reference import autodiff
 
@@ -136,12 +137,11 @@ def main(
     """
     if seeds < 2:
         raise ValueError(f"--seeds is {seeds}; a standard error needs two or more.")
-    content, source = read_text(text, seq_len=seq_len, batch=batch)
-    vocabulary = Vocabulary.of(content)
-    ids = vocabulary.encode(content)
+    corpus = read_corpus([text] if text else [], place=Path(), advice="Name a text file in UTF-8.")
+    ids = corpus.ids
     learnt, kept = split(ids)
     windows, held = Windows.of(learnt, T=seq_len, B=batch), Windows.of(kept, T=2 * seq_len, B=4)[0]
-    text_of = (len(vocabulary), windows, last_ids(ids, min(len(kept), 20_000)), held)
+    text_of = (len(corpus.vocabulary), windows, last_ids(ids, min(len(kept), 20_000)), held)
     at = [k for k in (1, 3, 10, 30, 100, 300, 1000, 3000) if k < updates] + [updates]
     looks = {"updates": at, "element": element}
     size = {"hidden": hidden, "seq_len": seq_len, "batch": batch, "steps": updates, "clip": clip, "lr": lr}
@@ -158,7 +158,7 @@ def main(
             lines.append(Line(what=f"{name}: failed. {error}", measured=np.nan))
     record = {
         **size, "element": element, "seeds": list(range(seeds)), "failed": failed,
-        "text": {"source": Path(source).name, "characters": len(content)},
+        "text": {"source": text.name if text else DEFAULT_SOURCE, "characters": len(ids)},
         "cells": {name: one.to_dict()["data_vars"] for name, one in found.items()},
     }  # fmt: skip
     return experiment.publish(

@@ -182,7 +182,7 @@ def test_train_needs_a_folder(capsys, text):
 @pytest.mark.parametrize(
     ("content", "what"),
     [(None, "no text file"), (b"", "is empty"), (b"\0\1\2" * 999, "is binary"), (b"\xe9" * 9999, "is not UTF-8"),
-     (b"too short", "has only 9 characters")],
+     (b"too short", "has only 9 characters"), (b"\xef\xbb\xbf", "is empty")],
 )
 def test_a_text_that_cannot_be_used_ends_with_three_and_makes_no_folder(capsys, tmp_path, out, content, what):
     path = tmp_path / "given.txt"
@@ -191,7 +191,7 @@ def test_a_text_that_cannot_be_used_ends_with_three_and_makes_no_folder(capsys, 
     code, stdout, stderr = told(capsys, "train", path, "--out", out)
     assert (code, stdout) == (3, "")
     assert what in stderr
-    assert "at least 1778 characters" in stderr
+    assert "at least 10 characters" in stderr
     assert stderr.count("\n") == 1
     assert not out.exists()
 

@@ -22,11 +22,11 @@ def mean_nats(model: Cell | Network, params: Mapping[str, Array], x: Array, y: A
     state = start_states(network, params, 1)
     total = 0.0
     for first in range(0, len(x), AT_ONCE):
-        part = slice(first, first + AT_ONCE)
-        tape = Tape(len(x[part]))
-        shown, state = layers.up(network, params, x[part, None], state, tape)
+        x_part, y_part = (ids[first : first + AT_ONCE, None].astype(np.int64) for ids in (x, y))
+        tape = Tape(len(x_part))
+        shown, state = layers.up(network, params, x_part, state, tape)
         o = readout.forward(params["V"], params["c"], shown)
-        losses, _ = softmax.forward(o, y[part, None], np.ones((len(x[part]), 1), o.dtype))
+        losses, _ = softmax.forward(o, y_part, np.ones(y_part.shape, o.dtype))
         total += float(losses.sum(dtype=np.float64))
     return total / len(x)
 

@@ -11,9 +11,10 @@ from manual_rnn.errors import UsageError
 
 DEFAULT_STEPS = 2000
 COUNTS = (
-    "hidden", "layers", "seq_len", "batch", "accumulate", "steps", "eval_every", "patience", "verify_every", "threads",
+    "hidden", "layers", "seq_len", "batch", "accumulate", "steps", "eval_every", "eval_chars", "patience",
+    "verify_every", "threads",
 )  # fmt: skip
-CHANGEABLE = ("steps", "seconds", "eval_every", "verify_every", "threads", "compiled", "tensorboard")
+CHANGEABLE = ("steps", "seconds", "eval_every", "eval_chars", "verify_every", "threads", "compiled", "tensorboard")
 """The options that a resumed run may be given anew: when it ends, when it is looked at, and what it is computed by."""
 ADDED: Mapping[str, Any] = {
     "accumulate": 1, "min_lr": 0.0, "warmup": 0, "weight_decay": 0.0, "patience": None, "tensorboard": False,
@@ -34,9 +35,9 @@ class TrainingOptions:
     dropout: float = 0.0
     """Probability that a unit is left out on its way to the layer above, while training."""
     seq_len: int = 50
-    """Steps of a window, which is how far the gradient goes back."""
+    """Steps of a window, which is how far the gradient goes back; by default fewer where the text is very short."""
     batch: int = 32
-    """Streams of the text that are read side by side."""
+    """Streams of the text that are read side by side; by default fewer where the text is short."""
     steps: int | None = None
     """Updates to make; 2000 unless --seconds is given."""
     seconds: float | None = None
@@ -74,6 +75,9 @@ class TrainingOptions:
     """Decides everything that is random."""
     eval_every: int = 500
     """Updates between two evaluations on the validation set; one comes at the end in any case."""
+    eval_chars: int | None = None
+    """Evaluate on as many characters at the beginning of the validation set; by default on all of it, which for a text
+    of a gigabyte takes an hour each time."""
     patience: int | None = None
     """Evaluations in a row without a lower validation loss than the best, after which training ends. With it
     weights.safetensors has the weights of the best evaluation; without it, the last."""

@@ -89,11 +89,7 @@ class RunFolder:
             UsageError: the path exists; with ``overwrite``, it exists and is no run folder.
             InputError: the folder cannot be made or written, or another process is training into it.
         """
-        there = os.path.lexists(path)
-        if there and not overwrite:
-            raise UsageError(f"{path} exists already; --resume goes on with it, --overwrite begins anew in its place.")
-        if there and not any((path / name).is_file() for name in (CONFIG, LOCK)):
-            raise UsageError(f"{path} has no {CONFIG}: it is no run folder, and --overwrite leaves it alone.")
+        there = check_place(path, overwrite=overwrite)
         config = {**config, "run": identity(config, vocabulary.characters)}
         folder = cls(path, config, vocabulary)
         if not there:
@@ -204,6 +200,16 @@ class RunFolder:
 
 def _lines(entries: Sequence[Metrics | Sample | Stretch]) -> bytes:
     return b"".join(json.dumps(asdict(entry), allow_nan=False).encode() + b"\n" for entry in entries)
+
+
+def check_place(path: Path, *, overwrite: bool) -> bool:
+    """Whether something is there that a new run replaces. Raises UsageError as :meth:`RunFolder.create` does."""
+    there = os.path.lexists(path)
+    if there and not overwrite:
+        raise UsageError(f"{path} exists already; --resume goes on with it, --overwrite begins anew in its place.")
+    if there and not any((path / name).is_file() for name in (CONFIG, LOCK)):
+        raise UsageError(f"{path} has no {CONFIG}: it is no run folder, and --overwrite leaves it alone.")
+    return there
 
 
 def _sweep(path: Path) -> None:

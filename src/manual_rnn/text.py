@@ -1,9 +1,8 @@
-"""A text as a character model sees it: what is read, its characters as ids, the tenth kept for validation."""
+"""A text as a character model sees it: its characters as ids, the tenth kept for validation."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -31,41 +30,6 @@ def characters_needed(seq_len: int, batch: int) -> int:
     return max(10 * inputs // 9 + 1, 10)
 
 
-def read_text(path: Path | None, *, seq_len: int, batch: int) -> tuple[str, str]:
-    """The text and the name of its source; without a path, :func:`default_text`.
-
-    Raises:
-        InputError: the file is missing, empty, binary, not UTF-8 or too short; it says what is needed.
-    """
-    needed = characters_needed(seq_len, batch)
-    advice = (
-        f"Training needs a text in UTF-8 of at least {needed} characters, "
-        f"for windows of {seq_len} from {batch} streams (--seq-len, --batch)."
-    )
-    text, source = (default_text(), DEFAULT_SOURCE) if path is None else (decode_file(path, advice), str(path))
-    if len(text) < needed:
-        what = f"has only {len(text)} characters" if text else "is empty"
-        raise InputError(f"{source} {what}. {advice}")
-    return text, source
-
-
-def decode_file(path: Path, advice: str) -> str:
-    """The text of a file in UTF-8. Raises InputError, which ends with the advice, where it has none."""
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"There is no text file {path}. {advice}") from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}. {advice}") from None
-    if b"\0" in raw:
-        raise InputError(f"{path} is binary: byte {raw.index(0)} is NUL, which no text holds. {advice}")
-    try:
-        return raw.decode("utf-8-sig")  # drops the mark that some editors put before the first character
-    except UnicodeDecodeError as error:
-        where = f"byte {error.start} is 0x{raw[error.start]:02x}"
-        raise InputError(f"{path} is not UTF-8: {where}. {advice}") from None
-
-
 @dataclass(frozen=True)
 class Vocabulary:
     """The characters of a text by code point; the id of a character is its place among them."""
@@ -91,14 +55,15 @@ class Vocabulary:
             raise InputError(
                 f"The model has never seen {shown}; the text it learnt from has {len(self)} other characters."
             )
-        return np.searchsorted(_code_points(self.characters), _code_points(text)).astype(np.int64)
+        return np.searchsorted(code_points(self.characters), code_points(text)).astype(np.int64)
 
     def decode(self, ids: Array) -> str:
         """The text of a sequence of ids."""
         return "".join(self.characters[i] for i in ids)
 
 
-def _code_points(text: str) -> Array:
+def code_points(text: str) -> Array:
+    """The numbers of a text's characters in Unicode."""
     return np.frombuffer(text.encode("utf-32-le"), np.uint32)
 
 

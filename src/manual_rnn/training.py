@@ -44,7 +44,7 @@ class Metrics:
     train_nats: float
     """The mean of the steps' losses in nats per character, since the line before."""
     val_nats: float
-    """The mean loss in nats per character of the whole validation set."""
+    """The mean loss in nats per character of the validation set, or of the beginning that is evaluated on."""
     val_bits_per_char: float
     grad_norm: float
     """The mean of the steps' norms, since the line before."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from manual_rnn.cell import Array
 
 
@@ -24,7 +26,7 @@ class Windows:
     Stream b is the b-th of B equal contiguous parts, and window k + 1 goes on in each where window k ended,
     so the state may be carried over. A stream of S steps has ⌊S/T⌋ windows; what is left over lies at its
     end in the even epochs and at its start in the odd ones, so that every step is learnt from. Fewer than B
-    ids at the end belong to no stream.
+    ids at the end belong to no stream. The ids may be of any integers, and lie in a file: what is read is a window's.
     """
 
     x: Array
@@ -48,7 +50,8 @@ class Windows:
         epoch, in_epoch = divmod(k, self.per_epoch)
         skipped = len(self.x) % self.T if epoch % 2 else 0
         steps = slice(skipped + in_epoch * self.T, skipped + (in_epoch + 1) * self.T)
-        return Window(x=self.x[steps], y=self.y[steps], starts=in_epoch == 0)
+        x, y = (ids[steps].astype(np.int64) for ids in (self.x, self.y))
+        return Window(x=x, y=y, starts=in_epoch == 0)
 
 
 def _streams(ids: Array, S: int, B: int) -> Array:

@@ -38,7 +38,8 @@ def sample(
         temperature: 1: as learnt; below, the likelier characters more often; 0: always the likeliest.
         top_k: Draw among the K likeliest characters only.
         top_p: Draw among the fewest characters that have the probability P together.
-        prime: Text that the model reads first and that is printed first.
+        prime: Text that the model reads first and that is printed first. A character that the text of the training
+            has not is an error that names it.
         stop: End a sample before this text where it is drawn; the prime does not count.
         samples: How many texts, side by side in one batch; printed one after the other, a line of dashes between.
         seed: Decides what is drawn.

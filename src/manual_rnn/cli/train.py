@@ -6,6 +6,7 @@ import json as json_format
 import sys
 from contextlib import ExitStack
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated
@@ -25,9 +26,7 @@ Flag = Annotated[bool, Parameter(negative=())]
 
 
 def train(
-    text: Path | None = None,
-    /,
-    *,
+    *text: Annotated[str, Parameter(allow_leading_hyphen=True)],  # for "-"
     out: Path,
     options: Annotated[GivenOptions, Parameter(name="*")] = GivenOptions(),  # noqa: B008 (it is frozen)
     resume: Flag = False,
@@ -36,18 +35,24 @@ def train(
 ) -> int:
     """Train a character model with the gradients derived by hand, and keep it in a run folder.
 
-    The last tenth of the text, in order, is the validation set, all of it, with carried state.
+    The last tenth of the text, in order, is the validation set, all of it, with carried state. The vocabulary is that
+    of the whole text, so validation meets no unseen character. A text may be longer than memory: it is read once, in
+    pieces, and what takes more than 16 MiB lies in a file without a name beside the run while it is trained.
 
     All that is needed to go on is saved at each evaluation and once a minute; Ctrl-C (or SIGTERM) saves and ends, a
     second one ends at once. With --resume the training goes on as if nothing had happened.
 
     Args:
-        text: A text file in UTF-8; without it, English prose that this Python's standard library carries.
+        text: Text files in UTF-8, folders of such, or - for standard input, read one after the other with nothing
+            between; without any, English prose that this Python's standard library carries. Every character counts as
+            it is, \\r and accents that stand alone too; only a byte order mark before the first is dropped. Of a folder
+            all files are read, in the order of their paths, folders in it too, but not what is hidden nor run folders;
+            those that are binary or not UTF-8 are left out, and their number is told.
         out: The run folder to make: config.json, vocabulary.json, weights.safetensors, metrics.jsonl,
             samples.jsonl, steps.jsonl, checkpoints, and the learning curves as figures, curves-light.svg and
             curves-dark.svg, with manual-rnn[figures].
         resume: Go on with the run in that folder, with its text and its options; --steps or --seconds, counted from
-            the run's beginning, say anew when it ends.
+            the run's beginning, say anew when it ends. A text that was piped in must be piped in again.
         overwrite: Put the run in the place of one that is there.
         json: Print the last evaluation as one JSON document.
     """
@@ -62,14 +67,19 @@ def train(
     from manual_rnn.evaluation import last_ids
     from manual_rnn.event_file import event_file
     from manual_rnn.text import split
+    from manual_rnn.text_files import STDIN
     from manual_rnn.training_sample import training_sample
     from manual_rnn.windows import Windows
 
     if resume and overwrite:
         raise UsageError("--resume and --overwrite exclude each other: one goes on with a run, the other replaces it.")
+    if unknown := [one for one in text if one.startswith("-") and one != STDIN]:
+        raise UsageError(f"Unknown option: {unknown[0]}. See manual-rnn train --help.")
+    texts = [Path(one) for one in text]
     with ExitStack() as stack:
         stop = stack.enter_context(Stop())
-        begins = resumed(stack, text, out, options) if resume else begun(stack, text, out, options, overwrite=overwrite)
+        begin = resumed if resume else partial(begun, overwrite=overwrite)
+        begins = begin(stack, texts, out, options)
         model, folder, told = begins.training, begins.folder, begins.options
         progress = TrainingProgress(model, told)
         events = stack.enter_context(event_file(out, model)) if told.tensorboard else None
@@ -81,20 +91,23 @@ def train(
             progress.stepped(step, done)
             if monotonic() - saved > SAVE_SECONDS:
                 folder.save(model)
+                begins.corpus.let_go()
                 saved = monotonic()
 
         def keep(metrics: training.Metrics) -> None:
             nonlocal saved
             folder.save(model)
+            begins.corpus.let_go()
             saved = monotonic()
             if events:
                 events.add(metrics)
             progress.evaluated(metrics)
 
         try:
-            ids = folder.vocabulary.encode(begins.text)
+            ids = begins.corpus.ids
             learnt, kept = split(ids)
             windows, validation = Windows.of(learnt, T=told.seq_len, B=told.batch), last_ids(ids, len(kept))
+            validation = validation[0][: told.eval_chars], validation[1][: told.eval_chars]
             with threadpool_limits(told.threads, "blas"), progress:
                 last = training.run(
                     model, windows, validation, told,

@@ -37,7 +37,8 @@ def units(
 
     Args:
         run: The run folder that 'manual-rnn train' made.
-        text: A text file in UTF-8 that the model reads; without one, the model's own sample.
+        text: A text file in UTF-8 that the model reads, all of whose characters it must know; without one, the
+            model's own sample.
         out: The page: one file that needs no network.
         length: Characters that the page shows.
         state: The state whose units they are, h or c; an LSTM's c by default, as its tanh.
@@ -54,7 +55,7 @@ def units(
     from manual_rnn.html_report.place import check_place, write
     from manual_rnn.html_report.units import render_units
     from manual_rnn.runs import load
-    from manual_rnn.text import decode_file
+    from manual_rnn.text_files import first_characters
     from manual_rnn.unit_following import by_reading, following, states
 
     check_place(out)
@@ -75,7 +76,7 @@ def units(
         if text is None:
             read = _sampled(model, needed, seed)
         else:
-            read = decode_file(text, "The units are shown on a text in UTF-8.")[:needed]
+            read = first_characters(text, needed)
             if not read:
                 raise InputError(f"{text} is empty; give a text for the units to follow.")
         values = states(model.network, model.params, model.vocabulary.encode(read), cell, state)
