@@ -11,7 +11,8 @@ curves can be compared. ``torch, two biases`` is the module as its user has it, 
 is. The loss on the validation set is computed by one function for all, from the weights, between the turns.
 
 Numbers go to benchmarks/results/training_beside_torch.json after each configuration; those that are there are not
-measured again. ``--table`` only prints them.
+measured again. ``--table`` only prints them. ``--disturbed`` adds how far our own training goes from itself where its
+initial weights are changed by one rounding, which is how far two right trainings may be apart.
 """
 
 from __future__ import annotations
@@ -104,6 +105,23 @@ class Torch:
 
     def size(self) -> int:
         return sum(p.numel() for p in self.free)
+
+
+def disturbed(options: TrainingOptions, ids: np.ndarray, n: int) -> dict[str, float]:
+    """How far our own training goes from itself where every initial weight is changed by some rounding: 10⁻⁷."""
+    assert options.steps is not None
+    assert options.lr is not None
+    windows = Windows.of(split(ids)[0], T=options.seq_len, B=options.batch)
+    ours, other = Ours(options, n), Ours(options, n)
+    for array in other.params().values():
+        array *= np.float32(1 + 2.0**-23)
+    rates = [options.lr * decay(options.schedule, k / options.steps) for k in range(options.steps)]
+    losses = [[engine.update(windows[k], lr) for k, lr in enumerate(rates)] for engine in (ours, other)]
+    network, kept = ours.model.network, split(ids)[1]
+    ends = [nats(network, engine.params(), kept) for engine in (ours, other)]
+    return {
+        "loss_of_an_update": float(np.abs(np.subtract(*losses)).max()), "val_nats_at_the_end": abs(ends[0] - ends[1])
+    }  # fmt: skip
 
 
 def nats(network, params, ids: np.ndarray) -> float:
@@ -218,6 +236,7 @@ def main() -> None:
     parser.add_argument("--hidden", nargs="+", type=int, default=list(UPDATES))
     parser.add_argument("--updates", type=int, help="in place of those that UPDATES has for a width")
     parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--disturbed", action="store_true", help="time nothing: our trainings beside themselves")
     parser.add_argument("--table", action="store_true", help="measure nothing: print what there is")
     told = parser.parse_args()
 
@@ -227,7 +246,14 @@ def main() -> None:
     found = json.loads(told.results.read_text(encoding="utf-8")) if told.results.exists() else {"rows": []}
     done = {(row["cell"], row["hidden"]) for row in found["rows"]}
     torch.set_num_threads(1)
-    for hidden, cell in [] if told.table else product(told.hidden, told.cells):
+    for row in found["rows"] if told.disturbed else []:
+        if row["cell"] in told.cells and row["hidden"] in told.hidden:
+            options = TrainingOptions(cell=row["cell"], hidden=row["hidden"], steps=row["updates"]).filled()
+            with threadpool_limits(1):
+                row["ours_beside_itself"] = disturbed(options, ids, n)
+            told.results.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            print(row["cell"], row["hidden"], row["ours_beside_itself"], row["largest_difference"], flush=True)
+    for hidden, cell in [] if told.table or told.disturbed else product(told.hidden, told.cells):
         if (cell, hidden) in done:
             continue
         updates = told.updates or UPDATES[hidden]
