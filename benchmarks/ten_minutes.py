@@ -31,7 +31,7 @@ RESULTS = Path(__file__).parent / "results" / "ten_minutes.json"
 SECONDS = 600
 CANDIDATES = (
     "cell=rnn,hidden=256", "cell=rnn,hidden=512", "cell=gru,hidden=256", "cell=gru,hidden=512", "cell=lstm,hidden=512",
-    "cell=gru,hidden=256,layers=2,dropout=0.2", "cell=gru,hidden=384,layers=2,dropout=0.2",
+    "cell=gru,hidden=256,layers=2,dropout=0.3", "cell=gru,hidden=384,layers=2,dropout=0.3",
 )  # fmt: skip
 
 

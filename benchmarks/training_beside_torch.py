@@ -75,11 +75,11 @@ class Torch:
         with torch.no_grad():
             for name, array in to_torch(self.network, start.params).items():
                 self.named[name].copy_(torch.from_numpy(array))
-        second = self.named["bias_hh_l0"]
+        second, self.held = self.named["bias_hh_l0"], 0
         if not two_biases and options.cell == "gru":
-            held = torch.ones_like(second)
-            held[: 2 * options.hidden] = 0
-            second.register_hook(lambda gradient: gradient * held)
+            self.held, learns = 2 * options.hidden, torch.ones_like(second)
+            learns[: self.held] = 0
+            second.register_hook(lambda gradient: gradient * learns)
         elif not two_biases:
             second.requires_grad_(False)
         self.free = [p for p in self.named.values() if p.requires_grad]
@@ -104,7 +104,7 @@ class Torch:
         return from_torch(self.network, {name: p.detach().numpy() for name, p in self.named.items()})
 
     def size(self) -> int:
-        return sum(p.numel() for p in self.free)
+        return sum(p.numel() for p in self.free) - self.held
 
 
 def disturbed(options: TrainingOptions, ids: np.ndarray, n: int) -> dict[str, float]:
@@ -114,7 +114,7 @@ def disturbed(options: TrainingOptions, ids: np.ndarray, n: int) -> dict[str, fl
     windows = Windows.of(split(ids)[0], T=options.seq_len, B=options.batch)
     ours, other = Ours(options, n), Ours(options, n)
     for array in other.params().values():
-        array *= np.float32(1 + 2.0**-23)
+        np.multiply(array, np.float32(1 + 2.0**-23), out=array)
     rates = [options.lr * decay(options.schedule, k / options.steps) for k in range(options.steps)]
     losses = [[engine.update(windows[k], lr) for k, lr in enumerate(rates)] for engine in (ours, other)]
     network, kept = ours.model.network, split(ids)[1]
