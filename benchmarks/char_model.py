@@ -1,9 +1,9 @@
 """How well and how fast a character model learns: ``python benchmarks/char_model.py TEXT --updates 10000``.
 
-Trains with the defaults of ``manual-rnn train`` (hidden 256, 32 streams, windows of 50, Adam, float32, one
-thread) and prints the loss on the validation set, which is the last tenth of the text, and the time of an
-update. Updates are timed one by one, evaluations left out; the spread says how quiet the machine was. The
-numbers go to benchmarks/results/char_model.json, one entry a run. The cells side by side, started in several ways:
+Trains one layer (hidden 256, 32 streams, windows of 50, Adam, float32, one thread) and prints the loss on the
+validation set, which is the last tenth of the text, and the time of an update. Updates are timed one by one,
+evaluations left out; the spread says how quiet the machine was. The numbers go to benchmarks/results/char_model.json,
+one entry a run. The cells side by side, started in several ways:
 
     python benchmarks/char_model.py TEXT --updates 2000 --hidden 128 --results benchmarks/results/char_cells.json \
         --runs rnn rnn,init=orthogonal lstm lstm,forget_bias=1 gru gru,forget_bias=1
@@ -38,7 +38,8 @@ def options_of(run: str, **others: Any) -> TrainingOptions:
     cell, *pairs = run.split(",")
     of_run = dict(pair.split("=", 1) for pair in pairs)
     kinds = {"forget_bias": float, "gain": float, "lr": float, "chrono": int}
-    return TrainingOptions(cell=cell, **others, **{k: kinds.get(k, str)(v) for k, v in of_run.items()}).filled()
+    others |= {name: kinds.get(name, str)(value) for name, value in of_run.items()}
+    return TrainingOptions(cell=cell, layers=1, **others).filled()
 
 
 def measure(options: TrainingOptions, ids: np.ndarray, n: int) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 On a quiet machine, ``time`` measures an update of each candidate with one thread and with two, which says how many
 updates ten minutes hold, the evaluations left out. ``train CANDIDATE`` then makes that many updates, its schedule ends
 there, and keeps the loss on the validation set; the machine need not be quiet for it, as what counts is the number of
-updates. Both add to benchmarks/results/ten_minutes.json. A candidate is written as option=value,… with the defaults of
-``manual-rnn train`` for the rest.
+updates. Both add to benchmarks/results/ten_minutes.json. A candidate is written as option=value,… with one layer and
+the defaults of ``manual-rnn train`` for the rest.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ def options_of(candidate: str, **others: Any) -> TrainingOptions:
     """The options of a candidate: each value as the default of the option is, a word, a whole number or another."""
     kinds = {"cell": str, "schedule": str, "init": str, "dropout": float, "lr": float, "forget_bias": float}
     pairs = (pair.split("=", 1) for pair in candidate.split(","))
-    return TrainingOptions(**{name: kinds.get(name, int)(value) for name, value in pairs}, **others).filled()
+    others = {"layers": 1} | others
+    return TrainingOptions(**others | {name: kinds.get(name, int)(value) for name, value in pairs}).filled()
 
 
 def time_of_update(options: TrainingOptions, ids: np.ndarray, n: int, seconds: float) -> float:

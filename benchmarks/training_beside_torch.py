@@ -144,7 +144,7 @@ def measure(options: TrainingOptions, ids: np.ndarray, n: int) -> dict[str, Any]
     assert options.lr is not None
     learnt, kept = split(ids)
     windows = Windows.of(learnt, T=options.seq_len, B=options.batch)
-    compiled = TrainingOptions(cell=options.cell, hidden=options.hidden, compiled=True, steps=1).filled()
+    compiled = TrainingOptions(cell=options.cell, layers=1, hidden=options.hidden, compiled=True, steps=1).filled()
     engines = {
         "ours": Ours(options, n), "torch": Torch(options, n, two_biases=False),
         "ours, compiled": Ours(compiled, n), "torch, two biases": Torch(options, n, two_biases=True),
@@ -248,7 +248,7 @@ def main() -> None:
     torch.set_num_threads(1)
     for row in found["rows"] if told.disturbed else []:
         if row["cell"] in told.cells and row["hidden"] in told.hidden:
-            options = TrainingOptions(cell=row["cell"], hidden=row["hidden"], steps=row["updates"]).filled()
+            options = TrainingOptions(cell=row["cell"], layers=1, hidden=row["hidden"], steps=row["updates"]).filled()
             with threadpool_limits(1):
                 row["ours_beside_itself"] = disturbed(options, ids, n)
             told.results.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -257,7 +257,7 @@ def main() -> None:
         if (cell, hidden) in done:
             continue
         updates = told.updates or UPDATES[hidden]
-        options = TrainingOptions(cell=cell, hidden=hidden, steps=updates // TURNS * TURNS).filled()
+        options = TrainingOptions(cell=cell, layers=1, hidden=hidden, steps=updates // TURNS * TURNS).filled()
         with threadpool_limits(1):
             found["rows"].append(measure(options, ids, n))
         about = {"text": told.text.name, "characters": len(text), "batch": options.batch, "seq_len": options.seq_len,

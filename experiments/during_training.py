@@ -147,7 +147,7 @@ def main(
     size = {"hidden": hidden, "seq_len": seq_len, "batch": batch, "steps": updates, "clip": clip, "lr": lr}
     found, failed, lines = {}, {}, []
     for name in experiment.progress(cell, "training", len(cell)):
-        options = [TrainingOptions(cell=name, seed=k, dtype="float64", eval_every=updates, **size)
+        options = [TrainingOptions(cell=name, layers=1, seed=k, dtype="float64", eval_every=updates, **size)
                    for k in range(seeds)]  # fmt: skip
         try:
             one = xr.concat([follow(each, *text_of, **looks) for each in options], "seed")

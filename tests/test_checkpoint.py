@@ -24,7 +24,7 @@ STEPS = 14
 
 
 def options(**changes):
-    told = {"hidden": 8, "seq_len": 6, "batch": 3, "steps": STEPS, "eval_every": 5}
+    told = {"cell": "rnn", "layers": 1, "hidden": 8, "seq_len": 6, "batch": 3, "steps": STEPS, "eval_every": 5}
     return TrainingOptions(**(told | changes)).filled()
 
 

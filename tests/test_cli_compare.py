@@ -8,7 +8,7 @@ import pytest
 from manual_rnn.cli.app import main
 from manual_rnn.options import ADDED
 
-SMALL = ("--hidden", 6, "--seq-len", 5, "--batch", 2, "--steps", 6, "--eval-every", 2)
+SMALL = ("--layers", 1, "--hidden", 6, "--seq-len", 5, "--batch", 2, "--steps", 6, "--eval-every", 2)
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from test_checkpoint_fuzzed import told as told_quietly
 from test_cli_resume import kept, on_a_disk
 from test_corpus import contents, decoded, written
 
-TINY = ["--hidden", "8", "--seq-len", "5", "--batch", "2", "--eval-every", "4"]
+TINY = ["--layers", "1", "--hidden", "8", "--seq-len", "5", "--batch", "2", "--eval-every", "4"]
 TEXT = b"the cat sat on the mat.\n" * 20
 
 

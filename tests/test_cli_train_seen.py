@@ -25,7 +25,7 @@ from manual_rnn.trace import Trace
 from manual_rnn.training import Metrics, Sample, Step
 from test_cli_resume import interrupted
 
-TINY = ["--hidden", "8", "--seq-len", "5", "--batch", "2", "--eval-every", "4"]
+TINY = ["--layers", "1", "--hidden", "8", "--seq-len", "5", "--batch", "2", "--eval-every", "4"]
 
 
 @pytest.fixture

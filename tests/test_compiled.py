@@ -182,7 +182,7 @@ def test_training_by_a_compiled_function_is_training():
     text = np.random.default_rng(0).integers(0, 5, 400)
     losses = []
     for by_function in (False, True):
-        options = TrainingOptions(hidden=16, seq_len=5, batch=4, steps=3, compiled=by_function)
+        options = TrainingOptions(cell="rnn", layers=1, hidden=16, seq_len=5, batch=4, steps=3, compiled=by_function)
         model = training.start(options, 5)
         windows = Windows.of(text, T=5, B=4)
         losses.append([training.one_update(model, windows[k], lr=0.01, clip=1.0).nats for k in range(3)])

@@ -15,8 +15,8 @@ WINDOWS = Windows.of(IDS, T=8, B=4)
 
 
 def options(**changes):
-    small = {"hidden": 6, "seq_len": 8, "batch": 4, "steps": 6, "clip": 0.4, "dtype": "float64"}
-    return TrainingOptions(**small | changes)
+    network = {"cell": "rnn", "layers": 1, "hidden": 6, "dtype": "float64"}
+    return TrainingOptions(**network | {"seq_len": 8, "batch": 4, "steps": 6, "clip": 0.4} | changes)
 
 
 def looked_at(told, **changes):

@@ -14,7 +14,10 @@ from manual_rnn.options import TrainingOptions
 from manual_rnn.training import Metrics
 from test_cli_resume import interrupted
 
-TINY = ["--hidden", "8", "--seq-len", "5", "--batch", "2", "--eval-every", "4", "--tensorboard"]
+TINY = [
+    *("--layers", "1", "--hidden", "8", "--seq-len", "5", "--batch", "2", "--eval-every", "4"),
+    "--tensorboard",
+]
 LINE = Metrics(update=4, train_nats=2.0, val_nats=3.0, val_bits_per_char=4.0, grad_norm=0.5, seconds=10.0)
 
 

@@ -50,7 +50,8 @@ def test_the_first_run_sets_up_and_the_second_does_not(fresh):
 def test_the_demo_verifies_trains_and_samples_and_overwrites_no_run(fresh):
     ran = fresh.call("demo")
     assert [line.partition("manual-rnn ")[2] for line in ran[2:]] == [
-        "verify rnn", "train --out runs/first --seconds 30", "sample runs/first",
+        "verify rnn",
+        "train --out runs/first --cell rnn --layers 1 --seconds 30", "sample runs/first",
     ]  # fmt: skip
     (fresh.ROOT / "runs" / "first").mkdir(parents=True)
     assert fresh.call("demo", "--steps", "9")[-2].endswith("train --out runs/first-2 --steps 9")

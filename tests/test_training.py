@@ -9,7 +9,7 @@ from manual_rnn.errors import RunError, UsageError
 from manual_rnn.evaluation import last_ids, mean_nats
 from manual_rnn.gradients import loss_and_gradients
 from manual_rnn.optimisers import SGD
-from manual_rnn.options import TrainingOptions
+from manual_rnn.options import DEFAULT_STEPS, TrainingOptions
 from manual_rnn.text import Vocabulary, split
 from manual_rnn.windows import Window, Windows
 from thorough import of_each_kind
@@ -20,7 +20,8 @@ BIGRAM_ENTROPY = np.log(2) / 2
 
 
 def options(**changes):
-    return TrainingOptions(**{"hidden": 12, "seq_len": 10, "batch": 3, "steps": 40, "dtype": "float64"} | changes)
+    network = {"cell": "rnn", "layers": 1, "hidden": 12, "dtype": "float64"}
+    return TrainingOptions(**network | {"seq_len": 10, "batch": 3, "steps": 40} | changes)
 
 
 def prepared(told, text=TEXT):
@@ -179,7 +180,7 @@ def test_options_that_make_no_sense_are_refused(changes, sentence):
 
 
 def test_defaults_that_hang_on_others_are_put_in():
-    assert TrainingOptions().filled().steps == 2000
+    assert TrainingOptions().filled().steps == DEFAULT_STEPS
     assert TrainingOptions(seconds=3).filled().steps is None
     assert TrainingOptions(optimizer="sgd").filled().lr == SGD.default_lr
     assert TrainingOptions(lr=0.5).filled().lr == 0.5
@@ -211,7 +212,7 @@ def test_dropout_is_between_layers():
     with pytest.raises(ValueError, match=r"Dropout is between layers, and the network has one"):
         draw_masks(stack(cells.get("rnn")), np.random.default_rng(0), 0.5, T=2, B=2, n_hidden=2, dtype=float)
     with pytest.raises(UsageError, match=r"--dropout is 0\.5, but it is between layers, and --layers is 1\."):
-        TrainingOptions(dropout=0.5)
+        TrainingOptions(dropout=0.5, layers=1)
     with pytest.raises(UsageError, match=r"--dropout is 1\.0; it is at least 0 and less than 1\."):
         TrainingOptions(dropout=1.0, layers=2)
 

@@ -69,7 +69,7 @@ def demo(venv, options):
     out = next(Path("runs", name) for name in names if not (ROOT / "runs" / name).exists())
     manual_rnn = venv / BIN / "manual-rnn"
     run(manual_rnn, "verify", "rnn")
-    run(manual_rnn, "train", "--out", out, *(options or ["--seconds", "30"]))
+    run(manual_rnn, "train", "--out", out, *(options or ["--cell", "rnn", "--layers", "1", "--seconds", "30"]))
     run(manual_rnn, "sample", out)
     say(f"\nAll of it worked. The model is in {out}.")
 

@@ -129,6 +129,8 @@ def seeds(seed: int) -> list[np.random.SeedSequence]:
 
 def start(options: TrainingOptions, n: int) -> Training:
     """A network over n characters as it is before the first update: matrices at random, biases zero or as told."""
+    options = options.filled()
+    assert options.dropout is not None
     network = stack(cells.get(options.cell), layers=options.layers)
     params = initialise(
         network,
