@@ -26,4 +26,5 @@ def show(command, *, columns=96, code=0):
     """Prints the command behind a dollar, and its lines; those of a sentence are broken, those of a table are not."""
     print(f"$ {command}")
     for line in output_of(command, columns=columns, code=code):
-        print(line if "  " in line.strip() else textwrap.fill(line, columns))
+        table = "  " in line.strip()
+        print(line if table else "\n".join(textwrap.wrap(line, columns, drop_whitespace=False)))
