@@ -22,9 +22,8 @@ def output_of(command, *, columns=96, code=0):
     return [line.rstrip() for line in done.stdout.splitlines()]
 
 
-def show(command, *, columns=96, code=0):
-    """Prints the command behind a dollar, and its lines; those of a sentence are broken, those of a table are not."""
+def show(command, *, columns=88):
+    """Prints the command behind a dollar, and what it prints, with long lines broken."""
     print(f"$ {command}")
-    for line in output_of(command, columns=columns, code=code):
-        table = "  " in line.strip()
-        print(line if table else "\n".join(textwrap.wrap(line, columns, drop_whitespace=False)))
+    for line in output_of(command, columns=columns):
+        print("\n".join(textwrap.wrap(line, columns, drop_whitespace=False)))
