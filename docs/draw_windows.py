@@ -35,7 +35,8 @@ def draw(theme):
             axes.add_patch(frame)
             for t, character in enumerate(windows[k].x[:, stream]):
                 shown = "␣" if chr(character) == " " else chr(character)
-                axes.text(left + (t + 0.5) * LETTER, y, shown, size=14, ha="center", va="center", family="DejaVu Sans Mono")
+                middle, font = {"ha": "center", "va": "center"}, {"size": 14, "family": "DejaVu Sans Mono"}
+                axes.text(left + (t + 0.5) * LETTER, y, shown, **middle, **font)
             if k:
                 arrow(axes, (left - GAP - 0.3, y + 0.48), (left + 0.3, y + 0.48), theme.grey, 1.6)
             arrow(axes, (right - 0.12, y - 0.5), (left + 0.12, y - 0.5), theme.colours[4], 2.0)
