@@ -4,7 +4,6 @@ import os
 import shlex
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
 COLOURS = ("FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE")
@@ -22,8 +21,6 @@ def output_of(command, *, columns=96, code=0):
     return [line.rstrip() for line in done.stdout.splitlines()]
 
 
-def show(command, *, columns=88):
-    """Prints the command behind a dollar, and what it prints, with long lines broken."""
-    print(f"$ {command}")
-    for line in output_of(command, columns=columns):
-        print("\n".join(textwrap.wrap(line, columns, drop_whitespace=False)))
+def show(command):
+    """Prints the command behind a dollar, and what it prints."""
+    print(f"$ {command}", *output_of(command), sep="\n")
