@@ -1,4 +1,4 @@
-"""Runs a command for a page of the book, and prints it with what it prints, as a terminal would show it."""
+"""Runs a command for a page of the book, which shows it with what it prints, as a terminal does."""
 
 import os
 import shlex
@@ -21,6 +21,6 @@ def output_of(command, *, columns=96, code=0):
     return [line.rstrip() for line in done.stdout.splitlines()]
 
 
-def show(command):
-    """Prints the command behind a dollar, and what it prints."""
-    print(f"$ {command}", *output_of(command), sep="\n")
+def shown(command):
+    """The command behind a dollar, and below it what it prints."""
+    return "\n".join([f"$ {command}", *output_of(command)])
