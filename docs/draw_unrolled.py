@@ -10,8 +10,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.patches import Circle, FancyArrowPatch
+from drawn_graph import EDGE, arrow, node, sheet
 
 from manual_rnn import cells, initialise, loss_and_gradients
 from manual_rnn.diagnostics import cross_check
@@ -20,8 +19,6 @@ from reference import autodiff
 
 T = 3
 COLUMN, ROWS = 1.75, {"x": 0.0, "h": 1.45, "o": 2.95, "l": 4.2}
-RADIUS = 0.37
-EDGE = RADIUS + 0.05
 APART = 0.12
 """Half the distance of the two arrows of a pair, there and back."""
 V_T, W_T = r"V^{\!\top}\!", r"W^{\!\top}\!"
@@ -50,44 +47,33 @@ def run():
 
 def draw(norms, theme):
     """One column a step: nodes, then each pair of arrows, there in grey and back in colour."""
-    figure = Figure(figsize=(5.6, 5.3))
-    axes = figure.add_axes((0, 0, 1, 1), xlim=(-0.5, 6.45), ylim=(-1.72, 5.06), aspect="equal")
-    axes.axis("off")
+    figure, axes = sheet((-0.5, 6.45), (-1.72, 5.06))
     grey, from_loss, through_time = theme.grey, theme.colours[1], theme.colours[4]
-
-    def node(kind, t, fill=0.0):
-        place = (COLUMN * t, ROWS[kind])
-        axes.add_patch(Circle(place, RADIUS, fc=through_time, alpha=fill, ec="none"))
-        axes.add_patch(Circle(place, RADIUS, fc="none", ec=theme.ink, lw=1.2))
-        axes.text(*place, rf"$\ell({t})$" if kind == "l" else f"${kind}({t})$", ha="center", va="center", size=12.5)
-
-    def arrow(start, end, colour, width, label, offset, **alignment):
-        head = f"-|>,head_length={0.35 + 0.1 * width},head_width={0.16 + 0.06 * width}"
-        line = {"arrowstyle": head, "mutation_scale": 11, "lw": width, "shrinkA": 0, "shrinkB": 0}
-        axes.add_patch(FancyArrowPatch(start, end, color=colour, **line))
-        axes.text(*(np.add(start, end) / 2 + offset), label, color=colour, size=11, **alignment)
 
     def vertical(low, high, t, there, back="", norm=None):
         """From node ``low`` up to node ``high`` of step t, and back if there is a norm to show."""
         bottom, top, x = ROWS[low] + EDGE, ROWS[high] - EDGE, COLUMN * t
         left = x - APART if back else x
-        arrow((left, bottom), (left, top), grey, 1.3, there, (-0.12, 0), ha="right", va="center")
+        arrow(axes, (left, bottom), (left, top), grey, 1.3, there, (-0.12, 0), ha="right", va="center")
         if back:
-            arrow((x + APART, top), (x + APART, bottom), from_loss, 2.4 * norm, back, (0.16, 0), ha="left", va="center")
+            ends = (x + APART, top), (x + APART, bottom)
+            arrow(axes, *ends, from_loss, 2.4 * norm, back, (0.16, 0), ha="left", va="center")
 
     for t in range(T + 1):
-        node("h", t, fill=0.5 * norms["h"][t] / max(norms["h"]))
+        for kind in ROWS if t else ("h",):
+            name = rf"$\ell({t})$" if kind == "l" else f"${kind}({t})$"
+            fill = 0.5 * norms["h"][t] / max(norms["h"]) if kind == "h" else 0.0
+            node(axes, theme, (COLUMN * t, ROWS[kind]), name, fill=fill)
         if t == 0:
             continue
-        for kind in ("x", "o", "l"):
-            node(kind, t)
         vertical("x", "h", t, "$U$")
         vertical("h", "o", t, "$V$", rf"${V_T}\nabla o({t})$", norms["from_o"][t - 1])
         vertical("o", "l", t, "", rf"$\nabla o({t})$", norms["o"][t - 1])
         left, right, y = COLUMN * (t - 1) + EDGE, COLUMN * t - EDGE, ROWS["h"]
-        arrow((left, y + APART), (right, y + APART), grey, 1.3, "$W$", (0, 0.1), ha="center", va="bottom")
+        arrow(axes, (left, y + APART), (right, y + APART), grey, 1.3, "$W$", (0, 0.1), ha="center", va="bottom")
         back, norm = rf"${W_T}\nabla a({t})$", norms["from_h"][t - 1]
-        arrow((right, y - APART), (left, y - APART), through_time, 2.4 * norm, back, (0, -0.14), ha="center", va="top")
+        ends = (right, y - APART), (left, y - APART)
+        arrow(axes, *ends, through_time, 2.4 * norm, back, (0, -0.14), ha="center", va="top")
 
     axes.text(-0.37, 4.83, "Forward in grey, gradients in colour", size=13, weight="bold", va="center")
     for line, text in enumerate(

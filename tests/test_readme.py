@@ -1,5 +1,7 @@
 """The pages are true: every code block of README.md (and of docs/*.md) runs, and prints what the page shows.
 
+Pages of the book that have directives are run by its build instead.
+
 The convention. It is plain Markdown; what is meant for the test stands behind a fence's language, where no reader sees
 it. A page's blocks run in order in a folder of their own, which holds copies of docs/ and experiments/, and text.txt,
 an English text.
@@ -40,7 +42,10 @@ from markdown_it import MarkdownIt
 from manual_rnn.text import default_text
 from pages import ROOT, Page
 
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+OF_THE_BOOK = re.compile(r"^```\{", re.MULTILINE)
+"""A page with directives: the build of the book runs its cells, and ends where one fails."""
+ALL = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [page for page in ALL if not OF_THE_BOOK.search(page.read_text(encoding="utf-8"))]
 
 
 @pytest.fixture
