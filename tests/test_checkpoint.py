@@ -9,11 +9,12 @@ from safetensors.numpy import load, save
 
 from manual_rnn import cells, checkpoint, training
 from manual_rnn.evaluation import last_ids
-from manual_rnn.options import TrainingOptions
+from manual_rnn.options import ADDED, TrainingOptions
 from manual_rnn.run_identity import identity
 from manual_rnn.sampling import sample_texts
 from manual_rnn.sealed import KEY, Corrupt, sealed, unsealed
 from manual_rnn.text import Vocabulary, split
+from manual_rnn.training_sample import training_sample
 from manual_rnn.windows import Windows
 from thorough import KINDS, only_thorough
 
@@ -50,7 +51,10 @@ def trains(model, told, *, until=None):
             raise Killed
 
     with contextlib.suppress(Killed):
-        training.run(model, windows, last_ids(IDS, len(kept)), told, on_step=stepped)
+        training.run(
+            model, windows, last_ids(IDS, len(kept)), told, on_step=stepped,
+            sample=lambda: training_sample(model, VOCABULARY, seed=told.seed),
+        )  # fmt: skip
     return model
 
 
@@ -60,7 +64,7 @@ def bits(model):
     tensors, document = unsealed(written(model, told))
     arrays = {name: (array.dtype.str, array.shape, array.tobytes()) for name, array in tensors.items()}
     history = [{name: value for name, value in line.items() if name != "seconds"} for line in document["history"]]
-    rest = {name: document[name] for name in ("update", "last", "optimiser", "dropout")}
+    rest = {name: document[name] for name in ("update", "last", "optimiser", "dropout", "samples")}
     rngs = [np.random.default_rng(0)]
     sample = [*sample_texts(model.network, model.params, VOCABULARY, length=30, rngs=rngs)]
     return {"arrays": arrays, "history": history, "sample": sample, **rest}
@@ -71,6 +75,10 @@ CASES = [
     {"optimizer": "adagrad", "dtype": "float64"},
     {"optimizer": "sgd", "schedule": "constant", "clip": np.inf},
     {"layers": 2, "dropout": 0.4, "cell": "lstm", "schedule": "cosine"},
+    {"warmup": 6, "min_lr": 0.001, "weight_decay": 0.5},
+    {"accumulate": 3, "layers": 2, "dropout": 0.4},
+    {"accumulate": 2, "compiled": True},
+    {"patience": 2, "eval_every": 3, "lr": 0.3, "schedule": "constant"},
     {"layers": 3, "dropout": 0.4, "cell": "gru", "dtype": "float64", "init": "orthogonal"},
     {"batch": 1, "hidden": 64, "init": "orthogonal"},
     {"batch": 32, "seq_len": 2, "hidden": 64, "cell": "gru"},
@@ -105,8 +113,9 @@ def test_it_goes_on_from_every_update_there_is():
 
 def test_a_training_that_is_not_told_apart_would_be_seen(monkeypatch):
     """That the comparison above can fail: it does without any one part of what is kept."""
-    told = options(layers=2, dropout=0.3)
+    told = options(layers=2, dropout=0.3, patience=3, lr=0.3, schedule="constant")
     undisturbed = bits(trains(training.start(told, 5), told))
+    assert undisturbed["history"][0] == min(undisturbed["history"], key=lambda line: line["val_nats"])
 
     def goes_on(spoilt):
         model = trains(training.start(told, 5), told, until=7)
@@ -123,6 +132,9 @@ def test_a_training_that_is_not_told_apart_would_be_seen(monkeypatch):
         lambda found: found.dropout.rng.random(),
         lambda found: found.since.pop(),
         lambda found: found.history.clear(),
+        lambda found: found.samples.clear(),
+        lambda found: found.trace.lines.pop(),
+        lambda found: found.best["V"].__imul__(1.5),
         lambda found: setattr(found, "last", training.Step(6, 1.0, 1.0)),
     ):
         assert goes_on(spoilt) != undisturbed
@@ -160,6 +172,39 @@ def test_equal_trainings_are_equal_bytes():
     assert len({written(model, told) for model in (one, other) for _ in range(5)}) == 1
 
 
+def as_before(content):
+    """A checkpoint as manual-rnn wrote it before it kept samples and steps, and knew the options of ADDED."""
+    tensors, document = unsealed(content)
+    tensors = {name: array for name, array in tensors.items() if name != "trace"}
+    document = {name: value for name, value in document.items() if name != "samples"} | {"version": 1}
+    told = {name: value for name, value in document["config"]["options"].items() if name not in ADDED}
+    return sealed(tensors, document | {"config": document["config"] | {"options": told}})
+
+
+def test_a_run_of_the_version_before_goes_on_to_the_same_bits():
+    told = options(layers=2, dropout=0.3)
+    undisturbed = bits(trains(training.start(told, 5), told))
+    found = checkpoint.from_bytes(as_before(written(trains(training.start(told, 5), told, until=7), told)))
+    assert found.options == told
+    assert (found.training.samples, found.training.trace.lines) == ([], [])
+    goes_on = trains(found.training, told)
+    assert [line.update for line in goes_on.trace.lines] == [*range(8, STEPS + 1)]
+    now = bits(goes_on)
+    assert now["samples"] == undisturbed["samples"][1:]
+    for known in (now, undisturbed):
+        del known["samples"], known["arrays"]["trace"]
+    assert now == undisturbed
+
+
+def test_an_option_that_came_later_makes_another_run_where_it_is_used():
+    plain = config_of(options())
+    before = {name: value for name, value in plain["options"].items() if name not in ADDED}
+    assert identity(plain | {"options": before}, VOCABULARY.characters) == plain["run"]
+    others = ({"accumulate": 2}, {"min_lr": 1e-4}, {"warmup": 1}, {"weight_decay": 0.1}, {"patience": 1})
+    assert len({plain["run"], *(config_of(options(**changes))["run"] for changes in others)}) == 1 + len(others)
+    assert config_of(options(tensorboard=True))["run"] == plain["run"]
+
+
 GOOD = written(trains(training.start(options(), 5), options(), until=7), options())
 
 
@@ -180,9 +225,15 @@ SPOILT = {
     "no metadata": (save({"W": np.ones(2)}), "it is no checkpoint"),
     "another key": (save({"W": np.ones(2)}, metadata={"another": "key"}), "not what a training writes"),
     "no object": (save({"W": np.ones(2)}, metadata={KEY: "[1]"}), "not what a training writes"),
-    "version": (resealed(lambda t, d: d.update(version=2)), "of version 2, which this manual-rnn does not know"),
+    "version": (resealed(lambda t, d: d.update(version=3)), "of version 3, which this manual-rnn does not know"),
     "characters": (resealed(lambda t, d: d.update(characters="abcdf")), "not of the run that it names"),
     "no history": (resealed(lambda t, d: d.pop("history")), "not what a training writes"),
+    "no samples": (resealed(lambda t, d: d.pop("samples")), "not what a training writes"),
+    "no trace": (resealed(lambda t, d: t.pop("trace")), "not what a training writes"),
+    "a trace of fewer columns": (
+        resealed(lambda t, d: t.update(trace=t["trace"][:, 1:].copy())), "not what a training writes",
+    ),
+    "half of the best": (resealed(lambda t, d: t.update({"best.V": t["params.V"]})), "not what a training writes"),
     "no optimiser": (resealed(lambda t, d: d["optimiser"].clear()), "not what a training writes"),
     "dropout": (resealed(lambda t, d: d["dropout"].update(bit_generator="MT19937")), "not what a training writes"),
     "no hidden": (resealed(lambda t, d: d["config"]["options"].pop("hidden")), "not of the run"),

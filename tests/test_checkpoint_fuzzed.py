@@ -12,13 +12,14 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
+from manual_rnn.cli import curves
 from manual_rnn.cli.app import main
 from test_cli_resume import kept
 
 OPTIONS = ["--hidden", 5, "--seq-len", 4, "--batch", 2, "--eval-every", 4, "--schedule", "constant"]
 TEXTS = {"one": "the cat sat on the mat.\n", "other": "the dog ate off the cot.\n"}
 FILES = (
-    "config.json", "vocabulary.json", "weights.safetensors", "metrics.jsonl",
+    "config.json", "vocabulary.json", "weights.safetensors", "metrics.jsonl", "samples.jsonl", "steps.jsonl",
     "checkpoints/000000004.safetensors", "checkpoints/000000008.safetensors",
 )  # fmt: skip
 THOROUGH = settings(max_examples=5000)
@@ -82,7 +83,8 @@ class Place:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "fsync", lambda opened: None)  # it would take most of the time
+        patch.setattr(os, "fsync", lambda opened: None)  # they would take most of the time
+        patch.setattr(curves, "draw_curves", lambda *_: None)
         yield Place(tmp_path_factory.mktemp("fuzzed"))
 
 

@@ -1,10 +1,12 @@
 """``manual-rnn compare``: the best first, what differs, the same numbers as the folders, and every bad folder."""
 
 import json
+import shutil
 
 import pytest
 
 from manual_rnn.cli.app import main
+from manual_rnn.options import ADDED
 
 SMALL = ("--hidden", 6, "--seq-len", 5, "--batch", 2, "--steps", 6, "--eval-every", 2)
 
@@ -43,6 +45,18 @@ def test_the_table_names_what_differs_and_has_the_best_first(capsys, runs):
         assert f"{nats:.3f}" in row.split()
     # U (6, 11), W (6, 6), b (6), V (11, 6), c (11); of the GRU three U and W, four biases.
     assert {row.split()[1]: row.split()[3] for row in rows} == {"rnn": "185", "gru": "407"}
+
+
+def test_a_run_of_before_and_one_of_now_differ_in_what_they_were_told_alone(capsys, runs, tmp_path):
+    """An option that came later is not told of the older run, where it says what was done then."""
+    shutil.copytree(runs / "tanh", tmp_path / "before")
+    config = json.loads((tmp_path / "before" / "config.json").read_text())
+    for name in ADDED:
+        del config["options"][name]
+    (tmp_path / "before" / "config.json").write_text(json.dumps(config))
+    code, stdout, _ = told(capsys, tmp_path / "before", runs / "tanh")
+    assert code == 0
+    assert stdout.split()[:3] == ["run", "parameters", "nats"]
 
 
 def test_json_has_every_evaluation(capsys, runs):

@@ -15,7 +15,7 @@ from cell_files import told
 from manual_rnn import checkpoint
 from manual_rnn.cli.app import main
 from manual_rnn.cli.interruption import Stop
-from manual_rnn.run_folder import RunFolder
+from manual_rnn.run_folder import CURVES, SAMPLES, STEPS, RunFolder
 from manual_rnn.sealed import unsealed
 from study_files import PATIENCE, until
 
@@ -40,9 +40,11 @@ def kept(out):
     tensors, document = unsealed(max(out.glob("checkpoints/*")).read_bytes())
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     history = [{name: value for name, value in line.items() if name != "seconds"} for line in lines]
-    rest = {name: document[name] for name in ("update", "last", "optimiser", "dropout")}
+    rest = {name: document[name] for name in ("update", "last", "optimiser", "dropout", "samples")}
+    files = {path.name: path.read_bytes() for path in [out / SAMPLES, out / STEPS, *out.glob(f"{CURVES}-*.svg")]}
     arrays = {name: (array.dtype.str, array.tobytes()) for name, array in tensors.items()}
-    return {"arrays": arrays, "weights": (out / "weights.safetensors").read_bytes(), "history": history, **rest}
+    weights = (out / "weights.safetensors").read_bytes()
+    return {"arrays": arrays, "weights": weights, "history": history, **rest, **files}
 
 
 def interrupted(monkeypatch, *arguments, after):
@@ -68,6 +70,7 @@ def interrupted(monkeypatch, *arguments, after):
         [],
         ["--cell", "lstm", "--layers", 2, "--dropout", 0.3, "--dtype", "float64", "--optimizer", "adagrad"],
         ["--cell", "gru", "--init", "orthogonal", "--clip", "inf", "--schedule", "cosine"],
+        ["--accumulate", 2, "--warmup", 8, "--min-lr", 0.001, "--weight-decay", 0.1, "--patience", 9],
     ],
 )
 def test_a_run_that_is_interrupted_and_resumed_is_the_run_that_was_not(capsys, monkeypatch, text, out, options):

@@ -37,8 +37,9 @@ def test_a_run_holds_what_the_contract_says(capsys, text, out):
     assert stderr == ""
     assert stdout.count("\n") == 1
     assert sorted(p.name for p in out.glob("[!.]*")) == [
-        "checkpoints", "config.json", "metrics.jsonl", "vocabulary.json", "weights.safetensors",
-    ]
+        "checkpoints", "config.json", "curves-dark.svg", "curves-light.svg", "metrics.jsonl", "samples.jsonl",
+        "steps.jsonl", "vocabulary.json", "weights.safetensors",
+    ]  # fmt: skip
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     assert [line["update"] for line in lines] == [4, 8, 10]
     assert set(lines[0]) == {"update", "train_nats", "val_nats", "val_bits_per_char", "grad_norm", "seconds"}
@@ -160,6 +161,8 @@ def test_an_existing_run_is_kept_unless_told_otherwise(capsys, text, out):
         ["--cell", "gpt"], ["--dtype", "float16"], ["--steps", "5", "--seconds", "5"], ["--seed", "-1"],
         ["--colour", "red"], ["--init", "magic"], ["--forget-bias", "1"], ["--chrono", "20"],
         ["--forget-bias", "nan", "--cell", "lstm"], ["--chrono", "1", "--cell", "gru"],
+        ["--accumulate", "0"], ["--patience", "0"], ["--warmup", "-1"], ["--warmup", "9", "--steps", "9"],
+        ["--min-lr", "0.1"], ["--weight-decay", "nan"], ["--weight-decay", "500"],
         ["--init", "glorot", "--cell", "rnn_orthogonal"], ["--forget-bias", "1", "--chrono", "9", "--cell", "lstm"],
     ],
 )

@@ -85,6 +85,11 @@ def test_each_look_is_cross_checked():
         looked_at(told, against=wrong)
 
 
+def test_gradients_of_several_windows_get_a_sentence():
+    with pytest.raises(ValueError, match=r"looks at the gradient of one window, and accumulate is 2: give 1\."):
+        looked_at(options(accumulate=2))
+
+
 def test_a_network_of_layers_gets_a_sentence():
     told = options(layers=2)
     assert training.start(told, 5).network == stack(cells.get("rnn"), layers=2)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from manual_rnn.optimisers import OPTIMISERS, SGD, Adagrad, Adam, decay
+from manual_rnn.optimisers import OPTIMISERS, SGD, Adagrad, Adam, decay_matrices
 
 
 def updates(optimiser, gradients, *, start=1.0, lr=0.1):
@@ -61,7 +61,33 @@ def test_updates_are_in_place_and_keep_the_dtype(name):
                for array in kept.values())
 
 
-def test_schedules_go_from_one_to_zero_or_stay():
-    assert [decay("constant", d) for d in (0, 0.5, 1)] == [1, 1, 1]
-    assert [decay("linear", d) for d in (0, 0.25, 1)] == [1, 0.75, 0]
-    np.testing.assert_allclose([decay("cosine", d) for d in (0, 1 / 3, 0.5, 1)], [1, 0.75, 0.5, 0], atol=1e-16)
+def test_weight_decay_shrinks_the_matrices_and_leaves_the_vectors():
+    params = {"W": np.full((2, 2), 3.0, np.float32), "b": np.full(2, 3.0, np.float32)}
+    W = params["W"]
+    decay_matrices(params, 0.25)
+    np.testing.assert_array_equal(W, np.float32(2.25))
+    assert W.dtype == np.float32
+    np.testing.assert_array_equal(params["b"], 3)
+
+
+def test_weight_decay_is_not_seen_by_the_averages_of_adam():
+    """Where it is, as in Adam with an L2 penalty, a large and a small weight with the same gradient shrink alike."""
+    def after(decayed):
+        params, adam = {"W": np.array([[1.0, 100.0]])}, Adam()
+        for _ in range(10):
+            decayed(params, adam, {"W": np.ones((1, 2))})
+        return params["W"][0]
+
+    def apart(params, adam, gradients):
+        decay_matrices(params, 0.01 * 0.5)
+        adam.update(params, gradients, 0.01)
+
+    def coupled(params, adam, gradients):
+        adam.update(params, {"W": gradients["W"] + 0.5 * params["W"]}, 0.01)
+
+    plain = after(lambda params, adam, gradients: adam.update(params, gradients, 0.01))
+    # Adam moves both by 0.01 at each of ten updates, whatever the gradient's size: the factors act on that, too.
+    factors = (1 - 0.005) ** np.arange(11)
+    expected = np.array([1.0, 100.0]) * factors[10] - 0.01 * factors[:10].sum()
+    np.testing.assert_allclose(after(apart), expected, rtol=1e-7)  # 1e-8 is Adam's ε
+    assert np.abs(after(coupled) - plain).max() < 1e-2 < np.abs(after(apart) - plain).max()

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="there are other signals
 SCRIPT = """
 from threadpoolctl import threadpool_limits
 from manual_rnn import cells, run_folder, training
-from manual_rnn.cli import app, beginning, progress
+from manual_rnn.cli import app, beginning, curves, progress
 from manual_rnn.__main__ import main
 cells.names()
 print("ready", flush=True)
@@ -32,8 +32,8 @@ main()
 """All is loaded before it is ready, so that the kill falls into the work."""
 NETWORKS = {
     "rnn": ["--hidden", 16],
-    "lstm": ["--cell", "lstm", "--hidden", 12, "--layers", 2, "--dropout", 0.3, "--dtype", "float64"],
-    "gru": ["--cell", "gru", "--hidden", 64, "--optimizer", "adagrad", "--init", "orthogonal"],
+    "lstm": ["--cell", "lstm", "--hidden", 12, "--layers", 2, "--dropout", 0.3, "--dtype", "float64", "--patience", 99],
+    "gru": ["--cell", "gru", "--hidden", 64, "--optimizer", "adagrad", "--init", "orthogonal", "--accumulate", 2],
 }
 COMMON = ["--steps", 120, "--eval-every", 7, "--seq-len", 10, "--batch", 4]
 

@@ -11,7 +11,7 @@ import pytest
 
 from manual_rnn.errors import InputError, UsageError
 from manual_rnn.folder_lock import held
-from manual_rnn.run_folder import RunFolder
+from manual_rnn.run_folder import FILES, WEIGHTS, RunFolder
 from test_runs import CONFIG, PARAMS, VOCABULARY, trained
 
 UPDATES = (0, 2, 3, 5, 8)
@@ -156,7 +156,7 @@ def test_a_checkpoint_of_another_run_is_not_taken(tmp_path):
     assert "it is of another run than config.json" in told[0]
 
 
-@pytest.mark.parametrize("name", ["config.json", "vocabulary.json", "weights.safetensors", "metrics.jsonl"])
+@pytest.mark.parametrize("name", [*FILES, WEIGHTS])
 @pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"{}")])
 def test_the_files_for_others_are_written_again_from_the_checkpoint(tmp_path, name, damage):
     saved(tmp_path / "run", 2, 4)

@@ -58,7 +58,7 @@ def test_the_folder_holds_the_files_of_the_contract_two_checkpoints_and_nothing_
     names = sorted(str(path.relative_to(folder.path)) for path in folder.path.glob("**/*"))
     assert names == [
         ".manual-rnn.lock", "checkpoints", "checkpoints/000000002.safetensors", "checkpoints/000000003.safetensors",
-        "config.json", "metrics.jsonl", "vocabulary.json", "weights.safetensors",
+        "config.json", "metrics.jsonl", "samples.jsonl", "steps.jsonl", "vocabulary.json", "weights.safetensors",
     ]  # fmt: skip
     assert list(folder.path.parent.iterdir()) == [folder.path]
 
@@ -110,7 +110,7 @@ def test_a_run_that_is_overwritten_leaves_nothing_of_the_one_before(tmp_path):
     for updates in (5, 6):
         with RunFolder.create(tmp_path / "run", CONFIG, trained(updates=0), VOCABULARY, overwrite=True) as folder:
             assert sorted(path.name for path in folder.path.glob("[!.]*")) == [
-                "checkpoints", "config.json", "metrics.jsonl", "vocabulary.json"
+                "checkpoints", "config.json", "metrics.jsonl", "samples.jsonl", "steps.jsonl", "vocabulary.json"
             ]
             assert [path.name for path in folder.path.glob("checkpoints/*")] == ["000000000.safetensors"]
             folder.save(trained(updates=updates))

@@ -1,8 +1,10 @@
 """Backward passes written in PyTorch: arrays from NumPy go in, real tensors come out, nobody has to convert them."""
 
+import numpy as np
 import pytest
 
 from cs231n import outcome
+from manual_rnn.optimisers import Adam, decay_matrices
 from manual_rnn.testing import Layout, check_backward
 from reference import autodiff
 
@@ -182,3 +184,22 @@ def test_a_grad_that_is_never_set_to_zero_accumulates_between_calls():
     found = outcome(check(backward, regimes=["ordinary"]), "same again")
     assert found.outcome == "wrong"
     assert "it accumulates between calls" in found.message
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+def test_adam_with_weight_decay_is_adamw(decay):
+    rng = np.random.default_rng(0)
+    params = {"W": rng.normal(size=(4, 3)), "b": rng.normal(size=4)}
+    mine, theirs = {name: p.copy() for name, p in params.items()}, {n: torch.tensor(p) for n, p in params.items()}
+    options = {"lr": 0.02, "betas": (0.9, 0.99), "eps": 1e-8}
+    groups = [{"params": [theirs["W"]], "weight_decay": decay}, {"params": [theirs["b"]], "weight_decay": 0.0}]
+    adam, adamw = Adam(), torch.optim.AdamW(groups, **options)
+    for _ in range(30):
+        gradients = {name: rng.normal(size=p.shape) + p for name, p in mine.items()}
+        decay_matrices(mine, 0.02 * decay)
+        adam.update(mine, gradients, 0.02)
+        for name, tensor in theirs.items():
+            tensor.grad = torch.from_numpy(gradients[name])
+        adamw.step()
+    for name, tensor in theirs.items():
+        np.testing.assert_allclose(mine[name], tensor.numpy(), rtol=1e-12)

@@ -11,7 +11,7 @@ from manual_rnn.gradients import loss_and_gradients
 from manual_rnn.optimisers import SGD
 from manual_rnn.options import TrainingOptions
 from manual_rnn.text import Vocabulary, split
-from manual_rnn.windows import Windows
+from manual_rnn.windows import Window, Windows
 from thorough import of_each_kind
 
 # After an "a" comes "b" or "c", in turn: who remembers only the last character loses ln 2 at every other step.
@@ -166,6 +166,11 @@ def test_an_update_that_overflows_is_a_failure():
         ({"steps": None, "seconds": 0.0}, "--seconds is 0"),
         ({"seconds": 1.0}, "--steps and --seconds exclude each other"),
         ({"seed": -1}, "--seed is -1"),
+        ({"accumulate": 0}, "--accumulate is 0; it must be at least 1"),
+        ({"patience": 0}, "--patience is 0; it must be at least 1"),
+        ({"weight_decay": -0.1}, r"--weight-decay is -0\.1; it must be zero or more"),
+        ({"weight_decay": np.inf}, "--weight-decay is inf; it must be zero or more"),
+        ({"weight_decay": 200.0, "lr": 0.01}, "product, which must be less than 1"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(changes, sentence):
@@ -209,3 +214,110 @@ def test_dropout_is_between_layers():
         TrainingOptions(dropout=0.5)
     with pytest.raises(UsageError, match=r"--dropout is 1\.0; it is at least 0 and less than 1\."):
         TrainingOptions(dropout=1.0, layers=2)
+
+
+def moved(model, *windows, **options):
+    """What an update by SGD at the rate 1 subtracts, which is the gradient, and its step."""
+    before = {name: array.copy() for name, array in model.params.items()}
+    model.optimiser = SGD()
+    step = training.one_update(model, *windows, lr=1.0, clip=np.inf, **options)
+    return step, {name: before[name] - array for name, array in model.params.items()}
+
+
+@pytest.mark.parametrize("K", [2, 3])
+def test_windows_that_are_accumulated_are_one_bigger_batch(K):
+    ids = np.random.default_rng(0).integers(0, 3, (11, 3 * K))
+    parts = [Window(ids[:-1, 3 * k : 3 * k + 3], ids[1:, 3 * k : 3 * k + 3], starts=True) for k in range(K)]
+    step, gradients = moved(prepared(options())[0], *parts)
+    bigger, expected = moved(prepared(options(batch=3 * K))[0], Window(ids[:-1], ids[1:], starts=True))
+    assert step.update == 1
+    assert step.nats == pytest.approx(bigger.nats, rel=1e-13)
+    assert step.grad_norm == pytest.approx(bigger.grad_norm, rel=1e-12)
+    for name, gradient in expected.items():
+        np.testing.assert_allclose(gradients[name], gradient, rtol=0, atol=1e-14)
+        # That the sum, the mean forgotten, or the last window alone would be seen:
+        assert np.abs(K * gradients[name] - gradient).max() > 1e-4
+        assert np.abs(moved(prepared(options())[0], parts[-1])[1][name] - gradient).max() > 1e-5
+
+
+def test_windows_that_are_accumulated_carry_the_state():
+    model, windows, _ = prepared(options(cell="lstm"))
+    state, each = None, []
+    for k in range(3):
+        result = loss_and_gradients(
+            model.network, model.params, windows[k].x, windows[k].y, initial=state, reduction="mean"
+        )
+        state, each = result.state, [*each, {name: result.gradients[name].copy() for name in model.params}]
+    _, gradients = moved(model, *(windows[k] for k in range(3)))
+    for name, gradient in gradients.items():
+        np.testing.assert_allclose(gradient, np.mean([one[name] for one in each], axis=0), rtol=0, atol=1e-14)
+    for name, array in state.items():
+        np.testing.assert_array_equal(model.state[name], array)
+
+
+def test_each_update_takes_the_next_windows():
+    told, seen = options(accumulate=2, steps=7), []
+
+    class Recorded(Windows):
+        def __getitem__(self, k):
+            seen.append(k)
+            return super().__getitem__(k)
+
+    model, windows, validation = prepared(told)
+    training.run(model, Recorded(windows.x, windows.y, windows.T), validation, told)
+    assert seen == [*range(14)]
+
+
+def test_weight_decay_is_a_step_of_its_own_beside_the_gradient():
+    (_, plain), (_, decayed) = (
+        moved(prepared(options())[0], prepared(options())[1][0], weight_decay=decay) for decay in (0.0, 0.125)
+    )
+    for name, theta in prepared(options())[0].params.items():
+        expected = theta / 8 if theta.ndim > 1 else 0
+        np.testing.assert_allclose(decayed[name] - plain[name], expected, rtol=0, atol=1e-14)
+
+
+def test_the_options_reach_the_update(monkeypatch):
+    told, given = options(weight_decay=0.5, warmup=3, steps=6, lr=0.4, schedule="linear", clip=0.25), []
+    update_once = training.one_update
+
+    def recorded(*windows, **options):
+        given.append(options)
+        return update_once(*windows, **options)
+
+    monkeypatch.setattr(training, "one_update", recorded)
+    trained(told)
+    assert [one["lr"] for one in given] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.8 / 3, 0.4 / 3])
+    assert {(one["weight_decay"], one["clip"]) for one in given} == {(0.5, 0.25)}
+
+
+# What comes is learnt, until the validation set, where it never comes, gets worse by it.
+UNLIKE = "ab" * 300 + "aabb" * 20
+
+
+def test_patience_ends_the_training_and_keeps_the_best():
+    told = options(steps=400, eval_every=5, patience=3, lr=0.02)
+    seen = {}
+    model, windows, validation = prepared(told, UNLIKE)
+    last = training.run(model, windows, validation, told, on_evaluation=lambda metrics: seen.update(
+        {metrics.update: {name: theta.copy() for name, theta in model.params.items()}}
+    ))  # fmt: skip
+    losses = [metrics.val_nats for metrics in model.history]
+    assert last.update < 400
+    assert int(np.argmin(losses)) == len(losses) - 1 - 3
+    assert model.shown[0] == model.best_line.update == last.update - 15
+    for name, theta in seen[last.update - 15].items():
+        np.testing.assert_array_equal(model.shown[1][name], theta)
+    assert training.run(model, windows, validation, told) is last  # it is over, however often one goes on
+
+    more = trained(options(steps=400, eval_every=5, patience=4, lr=0.02), UNLIKE)[0]
+    assert [metrics.val_nats for metrics in more.history][: len(losses)] == losses
+    assert len(more.history) > len(losses)
+
+
+def test_without_patience_the_last_are_shown():
+    model, last = trained(options(steps=60, eval_every=5, lr=0.02), UNLIKE)
+    assert last.update == 60
+    assert model.best is None
+    assert model.shown[0] == 60
+    assert model.shown[1] is model.params

@@ -2,12 +2,14 @@
 
 =====================  =============================================================================================
 the run                the content of config.json, the characters of the vocabulary
-arrays                 ``params.W``, ``optimiser.m.W``, ``state.h``, and the losses and norms since the last evaluation
-position               the number of updates, which is the number of the next window
+arrays                 ``params.W``, ``optimiser.m.W``, ``state.h``, the losses and norms since the last evaluation, the
+                       lines of steps.jsonl and, with --patience, ``best.W``
+position               the number of updates, of which the number of the next window follows
 random state           of the one generator that is drawn from while training, that of dropout
-history                every line of metrics.jsonl, and the seconds so far
+history                every line of metrics.jsonl and of samples.jsonl, and the seconds so far
 =====================  =============================================================================================
 
+A file of version 1 is read as well: it has no lines of steps.jsonl and samples.jsonl, which begin where it ends.
 What it does not hold: the text, of which it has the hash. The bits are those of the same versions, threads and
 processor; another BLAS rounds otherwise.
 """
@@ -15,7 +17,7 @@ processor; another BLAS rounds otherwise.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -26,9 +28,10 @@ from manual_rnn.options import TrainingOptions
 from manual_rnn.run_identity import identity
 from manual_rnn.sealed import Corrupt, sealed, unsealed
 from manual_rnn.text import Vocabulary
-from manual_rnn.training import Metrics, Step, Training, start
+from manual_rnn.trace import Stretch, Trace
+from manual_rnn.training import Metrics, Sample, Step, Training, start
 
-VERSION = 1
+VERSION = 2
 
 
 def to_bytes(training: Training, config: Mapping[str, Any], vocabulary: Vocabulary) -> bytes:
@@ -38,6 +41,9 @@ def to_bytes(training: Training, config: Mapping[str, Any], vocabulary: Vocabula
     tensors |= {f"optimiser.{name}": array for name, array in arrays.items()}
     tensors |= {f"state.{name}": array for name, array in training.state.items()}
     tensors["since"] = np.array([[step.nats, step.grad_norm] for step in training.since]).reshape(-1, 2)
+    lines = [astuple(line) for line in training.trace.lines]
+    tensors["trace"] = np.array(lines, float).reshape(-1, len(fields(Stretch)))
+    tensors |= {f"best.{name}": array for name, array in (training.best or {}).items()}
     document = {
         "version": VERSION,
         "config": config,
@@ -47,6 +53,7 @@ def to_bytes(training: Training, config: Mapping[str, Any], vocabulary: Vocabula
         "optimiser": numbers,
         "dropout": training.dropout.rng.bit_generator.state,
         "history": [asdict(metrics) for metrics in training.history],
+        "samples": [asdict(sample) for sample in training.samples],
         "seconds": training.seconds,
     }
     return sealed(tensors, document)
@@ -73,7 +80,7 @@ def from_bytes(content: bytes) -> Checkpoint:
     if document is None:
         raise Corrupt("it is no checkpoint")
     try:
-        if document["version"] != VERSION:
+        if document["version"] not in (1, VERSION):
             raise Corrupt(f"it is of version {document['version']}, which this manual-rnn does not know")
         vocabulary = Vocabulary(document["characters"])
         if document["config"]["run"] != identity(document["config"], vocabulary.characters):
@@ -90,9 +97,23 @@ def from_bytes(content: bytes) -> Checkpoint:
         training.since = [Step(k, *row) for k, row in zip(updates, tensors["since"].tolist(), strict=True)]
         training.history = [Metrics(**line) for line in document["history"]]
         training.seconds = float(document["seconds"])
+        if document["version"] == VERSION:
+            training.samples = [Sample(**line) for line in document["samples"]]
+            training.trace = _trace(tensors["trace"])
+        if best := _part(tensors, "best."):
+            training.best = {name: np.empty_like(theta) for name, theta in training.params.items()}
+            _fill(training.best, best)
     except (KeyError, TypeError, ValueError, AttributeError, UsageError):
         raise Corrupt("it is not what a training writes") from None
     return Checkpoint(document["config"], vocabulary, training.update, training)
+
+
+def _trace(rows: Array) -> Trace:
+    """The lines, each number of the type that it had."""
+    return Trace([
+        Stretch(int(update), int(updates), nats, norm, least, largest, int(clipped))
+        for update, updates, nats, norm, least, largest, clipped in rows.tolist()
+    ])  # fmt: skip
 
 
 def _optimiser(training: Training) -> tuple[dict[str, Array], dict[str, float]]:

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+
+from manual_rnn.files import write_whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,9 +70,10 @@ def write_figure(draw: Callable[[Theme], Any], stem: Path, *, png: bool = True) 
     paths = []
     for theme in (LIGHT, DARK):
         with mpl.rc_context(_settings(theme)):
-            figure = draw(theme)
+            figure, content = draw(theme), BytesIO()
             paths.append(stem.with_name(f"{stem.name}-{theme.name}.svg"))
-            figure.savefig(paths[-1], transparent=True, metadata={"Date": None})
+            figure.savefig(content, format="svg", transparent=True, metadata={"Date": None})
+            write_whole(paths[-1], content.getvalue())
             if png and theme is LIGHT:
                 paths.append(stem.with_name(f"{stem.name}.png"))
                 figure.savefig(paths[-1], facecolor=theme.paper, dpi=200)
@@ -92,14 +96,17 @@ def decades(axes: Any) -> None:
     axes.grid(axis="y")
 
 
-def label_ends(axes: Any, x: float, heights: Sequence[float], texts: Sequence[str], colours: Sequence[str]) -> None:
+def label_ends(
+    axes: Any, x: float, heights: Sequence[float], texts: Sequence[str], colours: Sequence[str], *, gap: float = 0.1
+) -> None:
     """Writes each curve's name to the right of its end, in its colour, moved apart where two would touch.
 
-    The limits of the axes must be set. Texts of two lines need a tenth of the height.
+    The limits of the axes must be set. ``gap`` is the part of their height that a text needs.
     """
     low, high = axes.get_ylim()
-    for y, text, colour in zip(spread(heights, 0.1 * (high - low)), texts, colours, strict=True):
-        axes.annotate(text, (x, y), (7, 0), textcoords="offset points", va="center", color=colour)
+    for y, text, colour in zip(spread(heights, gap * (high - low)), texts, colours, strict=True):
+        place = {"textcoords": "offset points", "va": "center", "annotation_clip": False}
+        axes.annotate(text, (x, y), (7, 0), color=colour, **place)
 
 
 def spread(values: Iterable[float], gap: float) -> list[float]:

@@ -93,11 +93,13 @@ class Adam:
 OPTIMISERS: dict[str, type[SGD] | type[Adagrad] | type[Adam]] = {"sgd": SGD, "adagrad": Adagrad, "adam": Adam}
 
 
-def decay(schedule: str, done: float) -> float:
-    r"""The factor on α when the fraction ``done`` of the training, 0 … 1, is over.
+def decay_matrices(params: Mapping[str, Array], factor: float) -> None:
+    r"""Weight decay apart from the gradient: $\theta \leftarrow \theta - \alpha \lambda \theta$ for each matrix.
 
-    "constant": 1; "linear": $1 - d$; "cosine": $(1 + \cos \pi d) / 2$ (Loshchilov, Hutter 2017, no restarts).
+    ``factor`` is αλ. It is done in place, as a step of its own before the optimiser's, whose averages do not see it:
+    with :class:`Adam` it is AdamW (Loshchilov, Hutter, *Decoupled weight decay regularization*, 2019). Biases, and any
+    other vector, stay.
     """
-    if schedule == "constant":
-        return 1.0
-    return 1 - done if schedule == "linear" else (1 + float(np.cos(np.pi * done))) / 2
+    for theta in params.values():
+        if theta.ndim > 1:
+            np.multiply(theta, theta.dtype.type(1 - factor), out=theta)

@@ -10,8 +10,15 @@ from typing import Any, Literal, TypedDict
 from manual_rnn.errors import UsageError
 
 DEFAULT_STEPS = 2000
-CHANGEABLE = ("steps", "seconds", "eval_every", "verify_every", "threads", "compiled")
+COUNTS = (
+    "hidden", "layers", "seq_len", "batch", "accumulate", "steps", "eval_every", "patience", "verify_every", "threads",
+)  # fmt: skip
+CHANGEABLE = ("steps", "seconds", "eval_every", "verify_every", "threads", "compiled", "tensorboard")
 """The options that a resumed run may be given anew: when it ends, when it is looked at, and what it is computed by."""
+ADDED: Mapping[str, Any] = {
+    "accumulate": 1, "min_lr": 0.0, "warmup": 0, "weight_decay": 0.0, "patience": None, "tensorboard": False,
+}  # fmt: skip
+"""Options that came later, with the value that says what was done before: config.json of an old run has them not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +44,20 @@ class TrainingOptions:
     lr: float | None = None
     """Learning rate; by default 0.004 for adam, 0.02 for adagrad, 1.5 for sgd."""
     schedule: Literal["linear", "cosine", "constant"] = "linear"
-    """How the learning rate goes to zero by the end, or that it does not."""
+    """How the learning rate goes to --min-lr by the end, or that it does not."""
+    min_lr: float = 0.0
+    """What the learning rate comes down to; a tenth of --lr is usual."""
+    warmup: int = 0
+    """Updates at the start in which the learning rate rises to --lr, by equal steps."""
     optimizer: Literal["adam", "adagrad", "sgd"] = "adam"
     """The rule of the update."""
     clip: float = 1.0
     """Largest norm of the gradient of the mean loss; a longer one is scaled to it. inf: never."""
+    accumulate: int = 1
+    """Windows that an update learns from, one after the other: its gradient is the mean of theirs."""
+    weight_decay: float = 0.0
+    """Shrinks the matrices, not the biases, by this times the learning rate at each update, apart from the gradient, as
+    AdamW does."""
     gain: float = 1.0
     """Scale of the initial matrices: entries are drawn from N(0, gain²/width)."""
     init: Literal["gaussian", "glorot", "orthogonal", "identity", "sparse"] | None = None
@@ -58,6 +74,9 @@ class TrainingOptions:
     """Decides everything that is random."""
     eval_every: int = 500
     """Updates between two evaluations on the validation set; one comes at the end in any case."""
+    patience: int | None = None
+    """Evaluations in a row without a lower validation loss than the best, after which training ends. With it
+    weights.safetensors has the weights of the best evaluation; without it, the last."""
     verify_every: int | None = None
     """Updates between two cross-checks of the gradients with jax.grad, on the weights and the batch of that moment; the
     first comes before the first update, and where the gradients disagree the training ends. By default never."""
@@ -65,6 +84,8 @@ class TrainingOptions:
     """Threads for matrix products; up to a few hundred units, one is as fast as two."""
     compiled: bool = False
     """Run the steps by a compiled function: quicker where the batch is small; needs manual-rnn[fast]."""
+    tensorboard: bool = False
+    """Write the evaluations for TensorBoard, too, into the run folder; needs manual-rnn[tensorboard]."""
 
     def __post_init__(self) -> None:
         from manual_rnn import cells
@@ -72,7 +93,7 @@ class TrainingOptions:
 
         if self.cell not in cells.names():
             raise UsageError(f"--cell is {self.cell!r}; the cells are {', '.join(cells.names())}.")
-        for name in ("hidden", "layers", "seq_len", "batch", "steps", "eval_every", "verify_every", "threads"):
+        for name in COUNTS:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UsageError(f"{_flag(name)} is {value}; it must be at least 1.")
@@ -86,8 +107,19 @@ class TrainingOptions:
             raise UsageError(f"--dropout is {self.dropout}; it is at least 0 and less than 1.")
         if self.dropout and self.layers == 1:
             raise UsageError(f"--dropout is {self.dropout}, but it is between layers, and --layers is 1.")
-        if self.seed < 0:
-            raise UsageError(f"--seed is {self.seed}; it must be zero or more.")
+        for name in ("seed", "warmup", "weight_decay", "min_lr"):
+            value = getattr(self, name)
+            if not (value >= 0 and math.isfinite(value)):
+                raise UsageError(f"{_flag(name)} is {value}; it must be zero or more.")
+        if self.lr is not None and self.min_lr > self.lr:
+            raise UsageError(f"--min-lr is {self.min_lr}, but --lr, which comes down to it, is {self.lr}.")
+        if self.lr is not None and self.lr * self.weight_decay >= 1:
+            raise UsageError(
+                f"--weight-decay is {self.weight_decay} and --lr {self.lr}: an update shrinks the matrices by their "
+                "product, which must be less than 1."
+            )
+        if self.warmup and self.steps is not None and self.warmup >= self.steps:
+            raise UsageError(f"--warmup is {self.warmup}, but --steps is {self.steps}: no update would come after it.")
         if self.steps is not None and self.seconds is not None:
             raise UsageError("--steps and --seconds exclude each other: each says when training ends.")
 

@@ -4,10 +4,14 @@
     vocabulary.json                the characters, in the order of their ids
     weights.safetensors            the parameters under PyTorch's names, from the first evaluation on
     metrics.jsonl                  a line an evaluation
+    samples.jsonl                  what the model wrote at each
+    steps.jsonl                    every update's loss and gradient norm, in at most 1024 lines
+    curves-light.svg, -dark.svg    both drawn, where a training ends
+    tensorboard/                   the evaluations for TensorBoard, if asked for
     checkpoints/000002000.safetensors, and the one before: all of it, and what else is needed to go on
     .manual-rnn.lock               held while a process trains here
 
-The checkpoint is the run; the other four are there for who reads them, and are written from it. Each file is written
+The checkpoint is the run; the other six are there for who reads them, and are written from it. Each file is written
 beside its place, synced and moved there, a new checkpoint before the oldest is taken away: whatever ends the process,
 and whenever, the last whole checkpoint is what the run goes on from. A new folder is made beside its place in the same
 way. A kill may leave one hidden file or folder that nobody reads, until the next training into the folder.
@@ -22,14 +26,14 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from glob import escape
 from pathlib import Path
 from typing import Any
 
-from manual_rnn import checkpoint
+from manual_rnn import checkpoint, event_file
 from manual_rnn.checkpoint import Checkpoint
 from manual_rnn.errors import InputError, UsageError
 from manual_rnn.files import beside, sync_folder, write_whole
@@ -37,14 +41,21 @@ from manual_rnn.folder_lock import LOCK, held
 from manual_rnn.run_identity import identity
 from manual_rnn.sealed import Corrupt, sealed
 from manual_rnn.text import Vocabulary
-from manual_rnn.training import Training
+from manual_rnn.trace import Stretch
+from manual_rnn.training import Metrics, Sample, Training
 from manual_rnn.weights import to_torch
 
 CONFIG = "config.json"
 VOCABULARY = "vocabulary.json"
 WEIGHTS = "weights.safetensors"
 METRICS = "metrics.jsonl"
+SAMPLES = "samples.jsonl"
+STEPS = "steps.jsonl"
+CURVES = "curves"
+"""The figure's stem; it is drawn where a training ends, and no part of the run."""
 CHECKPOINTS = "checkpoints"
+FILES = (CONFIG, VOCABULARY, METRICS, SAMPLES, STEPS)
+"""What a checkpoint is published as, before the first update; after it, WEIGHTS besides."""
 TEMPORARY = re.compile(r"\..*\.[0-9a-f]{32}\.tmp")
 """The names of :func:`manual_rnn.files.beside`."""
 KEPT = 2
@@ -106,7 +117,7 @@ class RunFolder:
                 RunFolder(place, self.config, self.vocabulary)._write(training)
                 if place.parent == self.path:
                     self._clear()
-                    for name in (CHECKPOINTS, CONFIG, VOCABULARY, METRICS):
+                    for name in (CHECKPOINTS, *FILES):
                         (place / name).rename(self.path / name)
                     sync_folder(self.path)
                 else:
@@ -162,11 +173,13 @@ class RunFolder:
         files = {
             CONFIG: json.dumps(self.config, indent=2, allow_nan=False).encode(),
             VOCABULARY: json.dumps({"version": 1, "characters": characters}).encode(),
-            METRICS: b"".join(json.dumps(asdict(line), allow_nan=False).encode() + b"\n" for line in training.history),
+            METRICS: _lines(training.history),
+            SAMPLES: _lines(training.samples),
+            STEPS: _lines(training.trace.lines),
         }
         if training.update:
-            weights = to_torch(training.network, training.params)
-            files[WEIGHTS] = sealed(weights, {"run": self.config["run"], "update": training.update})
+            update, params = training.shown
+            files[WEIGHTS] = sealed(to_torch(training.network, params), {"run": self.config["run"], "update": update})
         for name, content in files.items():
             path = self.path / name
             if not path.exists() or path.read_bytes() != content:
@@ -182,10 +195,15 @@ class RunFolder:
 
     def _clear(self) -> None:
         """Takes away all that a training writes. Raises OSError."""
-        for name in (WEIGHTS, CONFIG, VOCABULARY, METRICS):
-            (self.path / name).unlink(missing_ok=True)
-        with suppress(FileNotFoundError):
-            shutil.rmtree(self.path / CHECKPOINTS)
+        for path in (*(self.path / name for name in (WEIGHTS, *FILES)), *self.path.glob(f"{CURVES}-*.svg")):
+            path.unlink(missing_ok=True)
+        for name in (event_file.FOLDER, CHECKPOINTS):
+            with suppress(FileNotFoundError):
+                shutil.rmtree(self.path / name)
+
+
+def _lines(entries: Sequence[Metrics | Sample | Stretch]) -> bytes:
+    return b"".join(json.dumps(asdict(entry), allow_nan=False).encode() + b"\n" for entry in entries)
 
 
 def _sweep(path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from manual_rnn.errors import InputError
+from manual_rnn.options import ADDED
 from manual_rnn.run_folder import METRICS
 from manual_rnn.runs import load
 from manual_rnn.training import Metrics
@@ -51,7 +52,7 @@ def read(path: Path) -> History:
         raise InputError(f"{file} is empty: the run has not been evaluated yet.")
     return History(
         path=path,
-        options=dict(run.config["options"]),
+        options={**ADDED, **run.config["options"]},
         text=str(run.config.get("text", {}).get("sha256")),
         parameters=sum(array.size for array in run.params.values()),
         lines=lines,

@@ -11,11 +11,15 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
-from manual_rnn.options import CHANGEABLE
+from manual_rnn.options import ADDED, CHANGEABLE
 
 
 def identity(config: Mapping[str, Any], characters: str) -> str:
     """Of config.json's content and the vocabulary's characters. Raises KeyError or TypeError: it is no such content."""
-    options = {name: value for name, value in config["options"].items() if name not in CHANGEABLE}
+    options = {
+        name: value for name, value in config["options"].items()
+        # An option that came later is told where it says something else than what was done before it came.
+        if name not in CHANGEABLE and not (name in ADDED and value == ADDED[name])
+    }  # fmt: skip
     told = {"options": options, "text": config["text"]["sha256"], "characters": characters}
     return sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

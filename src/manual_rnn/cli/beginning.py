@@ -72,13 +72,15 @@ def resumed(stack: ExitStack, text: Path | None, out: Path, given: GivenOptions)
 
 
 def _need(options: TrainingOptions) -> None:
-    from manual_rnn.compiled import needed
+    from manual_rnn import compiled, event_file
 
-    if options.compiled:
-        try:
-            needed()
-        except ModuleNotFoundError as error:
-            raise InputError(str(error)) from None
+    try:
+        if options.compiled:
+            compiled.needed()
+        if options.tensorboard:
+            event_file.needed()
+    except ModuleNotFoundError as error:
+        raise InputError(str(error)) from None
 
 
 def _digest(content: str) -> str:

@@ -43,7 +43,9 @@ def train(
 
     Args:
         text: A text file in UTF-8; without it, English prose that this Python's standard library carries.
-        out: The run folder to make: config.json, vocabulary.json, weights.safetensors, metrics.jsonl, checkpoints.
+        out: The run folder to make: config.json, vocabulary.json, weights.safetensors, metrics.jsonl,
+            samples.jsonl, steps.jsonl, checkpoints, and the learning curves as figures, curves-light.svg and
+            curves-dark.svg, with manual-rnn[figures].
         resume: Go on with the run in that folder, with its text and its options; --steps or --seconds, counted from
             the run's beginning, say anew when it ends.
         overwrite: Put the run in the place of one that is there.
@@ -53,11 +55,14 @@ def train(
 
     from manual_rnn import training
     from manual_rnn.cli.beginning import begun, resumed
+    from manual_rnn.cli.curves import draw_curves
     from manual_rnn.cli.interruption import AtOnce, Stop
     from manual_rnn.cli.progress import TrainingProgress
     from manual_rnn.cli.trust import Trust
     from manual_rnn.evaluation import last_ids
+    from manual_rnn.event_file import event_file
     from manual_rnn.text import split
+    from manual_rnn.training_sample import training_sample
     from manual_rnn.windows import Windows
 
     if resume and overwrite:
@@ -66,7 +71,8 @@ def train(
         stop = stack.enter_context(Stop())
         begins = resumed(stack, text, out, options) if resume else begun(stack, text, out, options, overwrite=overwrite)
         model, folder, told = begins.training, begins.folder, begins.options
-        progress = TrainingProgress(model, folder.vocabulary, told)
+        progress = TrainingProgress(model, told)
+        events = stack.enter_context(event_file(out, model)) if told.tensorboard else None
 
         saved = monotonic()
 
@@ -81,6 +87,8 @@ def train(
             nonlocal saved
             folder.save(model)
             saved = monotonic()
+            if events:
+                events.add(metrics)
             progress.evaluated(metrics)
 
         try:
@@ -91,8 +99,11 @@ def train(
                 last = training.run(
                     model, windows, validation, told,
                     before_update=Trust(model, told).look, on_step=stepped, on_evaluation=keep,
+                    sample=lambda: training_sample(model, folder.vocabulary, seed=told.seed),
                     undisturbed=stop.undisturbed,
                 )  # fmt: skip
+            with stop.undisturbed():  # a library that is half imported draws no more
+                draw_curves(folder, model, told)
         except AtOnce:
             raise
         except KeyboardInterrupt:
@@ -103,22 +114,31 @@ def train(
                     f"'manual-rnn train --out {out} --resume' goes on from there.",
                     file=sys.stderr,
                 )
+                draw_curves(folder, model, told)
             folder.discard_if_useless()
             raise
         except GradientsDisagree:
             if model.update:
                 folder.save(model)  # as it is at the update that was not made
+                draw_curves(folder, model, told)
             folder.discard_if_useless()
             raise
         except RunError:
             folder.discard_if_useless()
+            if out.exists():
+                draw_curves(folder, model, told)  # to the failure, which the files are not
             raise
-    print(json_format.dumps(asdict(last)) if json else _sentence(last, out))
+    best = model.best_line if model.best else None
+    print(json_format.dumps(asdict(last)) if json else _sentence(last, best or last, out))
     return 0
 
 
-def _sentence(last: Metrics, out: Path) -> str:
+def _sentence(last: Metrics, shown: Metrics, out: Path) -> str:
+    """``shown`` is the evaluation of the weights that are kept."""
+    after = f"after {last.update} updates" if shown is last else (
+        f"after {shown.update} updates, the best; training ended after {last.update}"
+    )  # fmt: skip
     return (
-        f"Validation loss {last.val_nats:.3f} nats per character ({last.val_bits_per_char:.3f} bits) "
-        f"after {last.update} updates in {last.seconds:.0f} s. Next: manual-rnn sample {out}"
+        f"Validation loss {shown.val_nats:.3f} nats per character ({shown.val_bits_per_char:.3f} bits) "
+        f"{after} in {last.seconds:.0f} s. Next: manual-rnn sample {out}"
     )

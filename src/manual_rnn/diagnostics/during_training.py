@@ -62,8 +62,13 @@ def during_training(
       of them decides nothing.
 
     and ``val_nats`` of the whole validation set at the end. Raises RunError as training does, Unmeasurable and
-    Disagreement as the diagnostics do: a state is not finite, the gradient is zero; the oracle has another.
+    Disagreement as the diagnostics do: a state is not finite, the gradient is zero; the oracle has another. ValueError:
+    the network has layers, or an update accumulates the gradients of several windows.
     """
+    if options.accumulate > 1:
+        raise ValueError(
+            f"during_training looks at the gradient of one window, and accumulate is {options.accumulate}: give 1."
+        )
     rows, gradients = [_look(training, held_out, parameter, state, against)], []
 
     def on_step(step: Step, _: float) -> None:
