@@ -77,10 +77,10 @@ def step_player() -> str:
 <figcaption>Read below, expected above. <span class="forward-key">Forward</span> values, and the
 <span class="back-key">gradient's</span> way back.</figcaption></figure>
 <div class="controls" role="group" aria-label="Steps" hidden>
-<button type="button" data-go="first" aria-label="First step">⏮&#xFE0E;</button>
+<button type="button" data-go="first" aria-label="First step">First</button>
 <button type="button" data-go="back" aria-label="One step back">◀&#xFE0E; Back</button>
 <button type="button" data-go="forward" aria-label="One step forward">Forward ▶&#xFE0E;</button>
-<button type="button" data-go="last" aria-label="Last step">⏭&#xFE0E;</button>
+<button type="button" data-go="last" aria-label="Last step">Last</button>
 <label><span class="where"></span><input type="range" min="0" max="{len(frames) - 1}" value="0" aria-label="Place in the pass"></label>
 </div>
 <ol class="frames">{shown}</ol>
@@ -116,7 +116,7 @@ def matrix(value: Array) -> str:
     rows = "".join("<mtr>" + "".join(f"<mtd>{_number(v)}</mtd>" for v in row) + "</mtr>" for row in value)
     if value.size == 1:
         return f"<math>{_number(value.flat[0])}</math>"
-    return f'<math><mrow><mo stretchy="true">[</mo><mtable>{rows}</mtable><mo stretchy="true">]</mo></mrow></math>'
+    return f'<math><mtable class="matrix">{rows}</mtable></math>'
 
 
 def _number(value: float) -> str:

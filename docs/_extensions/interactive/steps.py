@@ -106,7 +106,7 @@ def _forward() -> Iterator[Frame]:
         weights = [Shown("b", column(params["b"])), Shown("W", params["W"]), Shown("U", params["U"])]
         a, h, o = (at(name + now, node(name, t), "result") for name in "aho")
         inputs = (*weights, before, at(f"x({t})", one_hot(x, t)))
-        yield _frame("a", t, (*inputs, a), (f"a{t}",), (f"h{t - 1}-a{t}", f"x{t}-a{t}"))
+        yield _frame("a", t, (*inputs, a), (f"h{t - 1}", f"x{t}", f"a{t}"), (f"h{t - 1}-a{t}", f"x{t}-a{t}"))
         yield _frame("h", t, (_as_input(a), h), (f"h{t}",), (f"a{t}-h{t}",))
         readout = (Shown("c", column(params["c"])), Shown("V", params["V"]), _as_input(h))
         yield _frame("o", t, (*readout, o), (f"o{t}",), (f"h{t}-o{t}",))
