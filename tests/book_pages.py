@@ -20,15 +20,15 @@ WIDTHS = (390, 1280)
 ASK = """() => {
   const said = [];
   const shown = (e) => e.checkVisibility();
-  for (const e of document.querySelectorAll("svg, img, figure, table.heat, canvas")) {
+  for (const e of document.querySelectorAll("svg, img, figure, canvas")) {
     if (!shown(e) || e.closest("[aria-hidden=true]")) continue;
-    const within = e.querySelector("img[alt], figcaption, svg[aria-label]");
     const labelled = (e.getAttribute("aria-labelledby") || "").split(" ").map((id) => document.getElementById(id));
+    const within = e.tagName === "FIGURE" && e.querySelector("img[alt]:not([alt='']), svg[aria-label], figcaption");
+    const owner = e.tagName === "svg" && e.closest("a, button, label, summary");  // the theme's icons
     const name = e.getAttribute("alt") || e.getAttribute("aria-label") || labelled.map((l) => l?.textContent || "").join("")
-      || (e.tagName === "FIGURE" && within ? "named within" : "") || e.querySelector(":scope > title")?.textContent
-      || (e.closest("a, button, label, summary, .icon")
-        && e.closest("a, button, label, summary, .icon").matches("[aria-label], :has(.visually-hidden), button, label, summary, .icon")
-        ? "named by what it stands in" : "");
+      || e.querySelector(":scope > title")?.textContent
+      || within && (within.textContent.trim() || within.getAttribute("alt") || within.getAttribute("aria-label"))
+      || owner && (owner.textContent.trim() || owner.getAttribute("aria-label") || owner.getAttribute("title") || owner.control?.getAttribute("aria-label")) || "";
     if (!name.trim()) said.push(`no accessible name: ${e.outerHTML.slice(0, 90)}`);
   }
   for (const m of document.querySelectorAll("math")) {

@@ -8,6 +8,7 @@ import math
 from pathlib import Path
 
 import pytest
+
 from book_pages import BOOK, CHROMIUM, Visitor, broken_links, chromium
 
 pytest.importorskip("playwright", reason="The browser is driven by playwright: pip install 'manual-rnn[browser]'.")
@@ -83,8 +84,8 @@ def test_without_scripts_the_interactive_pages_show_their_numbers_and_figures(br
 def shown_decay(page):
     """The cell, the gain, the length, and the numbers of the sentence: median, lowest, highest, theory's if any."""
     return (
-        page.locator("#decay select").input_value(), float(page.locator("#decay output").nth(0).inner_text()),
-        int(page.locator("#decay output").nth(1).inner_text().split()[0]),
+        page.locator("#decay select").input_value(), float(page.locator("#decay [data-now=gain]").inner_text()),
+        int(page.locator("#decay [data-now=length]").inner_text().split()[0]),
         [float(value) for value in page.locator("#decay .told data").evaluate_all("all => all.map(e => e.value)")],
     )  # fmt: skip
 
@@ -92,9 +93,9 @@ def shown_decay(page):
 def test_the_sliders_show_what_was_computed_at_both_ends_and_between(page, book):
     page.goto((book / "interactive" / "decay.html").as_uri())
     data = json.loads(page.locator("#decay-data").text_content())
-    gain, length = page.get_by_label("Gain"), page.get_by_label("Length")
+    gain, length = page.get_by_role("slider", name="Gain"), page.get_by_role("slider", name="Length")
     for cell in data["cells"]:
-        page.get_by_label("Cell").select_option(cell)
+        page.get_by_role("combobox", name="Cell").select_option(cell)
         for key_of_gain, key_of_length in (("Home", "End"), ("ArrowRight", "ArrowLeft"), ("End", "Home")):
             gain.press(key_of_gain)
             length.press(key_of_length)
@@ -104,9 +105,9 @@ def test_the_sliders_show_what_was_computed_at_both_ends_and_between(page, book)
             assert shown == cell
             assert numbers[:3] == expected
             assert numbers[3:] == pytest.approx([] if band["slope"] is None else [band["slope"] * steps])
-            ends = page.locator("#decay polyline").evaluate("e => [e.points.length, e.points[0].y, e.points.at(-1).y]")
-            assert ends[0] == steps + 1
-            assert (ends[2] > ends[1]) == (band["median"][steps] < 0) or math.isclose(ends[1], ends[2], abs_tol=0.2)
+            heights = page.locator("#decay polyline").evaluate("e => [...e.points].map((point) => point.y)")
+            assert len(heights) == steps + 1
+            assert (heights[-1] > heights[0]) == (band["median"][steps] < 0) or math.isclose(heights[0], heights[-1], abs_tol=0.2)
             assert data["cells"][cell]["name"] in page.locator("#decay svg").get_attribute("aria-label")
     assert (g, steps) == (data["gains"][-1], 5)
 

@@ -4,6 +4,7 @@
   const explorer = document.getElementById("decay");
   const data = JSON.parse(document.getElementById("decay-data").textContent);
   const field = (name) => explorer.querySelector(`[name="${name}"]`);
+  const now = (name) => explorer.querySelector(`[data-now="${name}"]`);
   const svg = explorer.querySelector("svg");
   const told = explorer.querySelector(".told");
   const BOUNDS = [1, 2, 5, 10, 20, 40, 80]; // few scales, so that a small move of a slider seldom changes them
@@ -29,9 +30,9 @@
     const place = Number(field("gain").value);
     const [gain, length] = [data.gains[place], Number(field("length").value)];
     const band = cell.by_gain[place];
-    field("gain-now").textContent = gain.toFixed(1);
+    now("gain").textContent = gain.toFixed(1);
     field("gain").setAttribute("aria-valuetext", gain.toFixed(1));
-    field("length-now").textContent = `${length} steps`;
+    now("length").textContent = `${length} steps`;
     field("length").setAttribute("aria-valuetext", `${length} steps`);
 
     const [low, median, high] = [band.low, band.median, band.high].map((row) => row.slice(0, length + 1));

@@ -17,11 +17,11 @@ class Interactive(SphinxDirective):
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        from interactive import pages
+        from interactive import decay, graph, pages, steps
 
         if self.arguments[0] not in PARTS:
             raise self.error(f"There is no part {self.arguments[0]}; there are {', '.join(PARTS)}.")
-        for module in (pages.decay, pages.steps, pages.graph, pages):
+        for module in (decay, steps, graph, pages):
             self.env.note_dependency(str(module.__file__))
         return [nodes.raw("", getattr(pages, self.arguments[0])(), format="html")]
 

@@ -25,7 +25,7 @@ def graph(word: str) -> str:
     width = 2 * LEFT + COLUMN * steps
     return (
         f'<svg class="unrolled" viewBox="0 0 {width} {HEIGHT + 4}" role="img" aria-label="{escape(ALT)}">'
-        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="9" markerHeight="9" markerUnits="userSpaceOnUse" '
+        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="11" markerHeight="11" markerUnits="userSpaceOnUse" '
         'orient="auto-start-reverse"><path d="M0 0 8 4 0 8z" fill="context-stroke"/></marker></defs>'
         f"{''.join(edges)}{''.join(nodes)}</svg>"
     )

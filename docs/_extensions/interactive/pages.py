@@ -26,10 +26,10 @@ def decay_explorer() -> str:
 <section class="explorer" id="decay" aria-label="The gradient's decay" hidden>
 <div class="controls">
 <label>Cell <select name="cell">{cells}</select></label>
-<label>Gain g <output name="gain-now"></output>
-<input type="range" name="gain" min="0" max="{len(decay.GAINS) - 1}" step="1" value="{one}"></label>
-<label>Length <output name="length-now"></output>
-<input type="range" name="length" min="5" max="{decay.STEPS}" step="1" value="50"></label>
+<label>Gain g <b data-now="gain"></b>
+<input type="range" aria-label="Gain" name="gain" min="0" max="{len(decay.GAINS) - 1}" step="1" value="{one}"></label>
+<label>Length <b data-now="length"></b>
+<input type="range" aria-label="Length" name="length" min="5" max="{decay.STEPS}" step="1" value="50"></label>
 </div>
 <svg class="decay" role="img"></svg>
 <p class="key" aria-hidden="true"><span class="measured">median of {decay.SEEDS} networks</span>

@@ -14,9 +14,9 @@ import numpy as np
 
 from manual_rnn import cells, initialise, loss_and_gradients
 from manual_rnn.cell import Array
+from manual_rnn.diagnostics.comparison import problem
 from manual_rnn.formulas import formula
 from manual_rnn.gradients import Result
-from manual_rnn.diagnostics.comparison import problem
 from manual_rnn.testing.tally import label_of
 from reference import autodiff
 
