@@ -25,15 +25,18 @@ ASK = """() => {
     const labelled = (e.getAttribute("aria-labelledby") || "").split(" ").map((id) => document.getElementById(id));
     const within = e.tagName === "FIGURE" && e.querySelector("img[alt]:not([alt='']), svg[aria-label], figcaption");
     const owner = e.tagName === "svg" && e.closest("a, button, label, summary");  // the theme's icons
-    const name = e.getAttribute("alt") || e.getAttribute("aria-label") || labelled.map((l) => l?.textContent || "").join("")
+    const name = e.getAttribute("alt") || e.getAttribute("aria-label")
+      || labelled.map((l) => l?.textContent || "").join("")
       || e.querySelector(":scope > title")?.textContent
       || within && (within.textContent.trim() || within.getAttribute("alt") || within.getAttribute("aria-label"))
-      || owner && (owner.textContent.trim() || owner.getAttribute("aria-label") || owner.getAttribute("title") || owner.control?.getAttribute("aria-label")) || "";
+      || owner && (owner.textContent.trim() || owner.getAttribute("aria-label")
+        || owner.getAttribute("title") || owner.control?.getAttribute("aria-label")) || "";
     if (!name.trim()) said.push(`no accessible name: ${e.outerHTML.slice(0, 90)}`);
   }
   for (const m of document.querySelectorAll("math")) {
     const box = m.getBoundingClientRect();
-    if (shown(m) && !(box.width > 0 && box.height > 0)) said.push(`mathematics without a box: ${m.textContent.slice(0, 60)}`);
+    if (shown(m) && !(box.width > 0 && box.height > 0))
+      said.push(`mathematics without a box: ${m.textContent.slice(0, 60)}`);
   }
   for (const i of document.images) {
     if (shown(i) && !i.naturalWidth) said.push(`an image that does not load: ${i.getAttribute("src")}`);

@@ -92,7 +92,8 @@ def test_every_equation_of_every_step_has_a_frame_and_autodiff_agrees():
 
 
 @pytest.mark.parametrize(
-    ("log10", "text"), [(-6.19, "6.5 × 10⁻⁷"), (0, "1"), (-0.5, "0.32"), (3.6, "4.0 × 10³"), (2.5, "316"), (-2.0, "1.0 × 10⁻²")]
+    ("log10", "text"),
+    [(-6.19, "6.5 × 10⁻⁷"), (0, "1"), (-0.5, "0.32"), (3.6, "4.0 × 10³"), (2.5, "316"), (-2.0, "1.0 × 10⁻²")],
 )
 def test_powers_of_ten_are_written_as_one_reads_them(log10, text):
     assert pages.power(log10) == text

@@ -64,7 +64,8 @@ def slope(cell: str, gain: float) -> float | None:
         return None
     if cell == "gru":
         gate = {"gain": gain, "input_std": INPUT_STD}
-        law = gru(reset=Preactivation(**gate), keep=Preactivation(**gate, bias=KEEP_BIAS), candidate=Preactivation(**gate))
+        plain, keep = Preactivation(**gate), Preactivation(**gate, bias=KEEP_BIAS)
+        law = gru(reset=plain, keep=keep, candidate=plain)
         return law.slope / 2 / math.log(10)
     return mean_field(gain, INPUT_STD).lyapunov_exponent / math.log(10)
 

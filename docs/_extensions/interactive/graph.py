@@ -8,8 +8,8 @@ COLUMN, LEFT, RADIUS, HEIGHT = 84, 38, 19, 400
 ROWS = {"l": 40, "o": 118, "h": 196, "a": 274, "x": 360}
 SIGNS = {"l": "ℓ", "o": "o", "h": "h", "a": "a", "x": "x"}
 ALT = (
-    "The network unrolled over the word: at each step x(t) leads up to a(t), h(t), o(t) and the loss ℓ(t), and h(t) leads "
-    "on to a(t+1). The gradient takes the same ways back."
+    "The network unrolled over the word: at each step x(t) leads up to a(t), h(t), o(t) and the loss ℓ(t), and h(t) "
+    "leads on to a(t+1). The gradient takes the same ways back."
 )
 
 
@@ -25,7 +25,8 @@ def graph(word: str) -> str:
     width = 2 * LEFT + COLUMN * steps
     return (
         f'<svg class="unrolled" viewBox="0 0 {width} {HEIGHT + 4}" role="img" aria-label="{escape(ALT)}">'
-        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="11" markerHeight="11" markerUnits="userSpaceOnUse" '
+        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="11" markerHeight="11" '
+        'markerUnits="userSpaceOnUse" '
         'orient="auto-start-reverse"><path d="M0 0 8 4 0 8z" fill="context-stroke"/></marker></defs>'
         f"{''.join(edges)}{''.join(nodes)}</svg>"
     )

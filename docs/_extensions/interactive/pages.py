@@ -50,8 +50,9 @@ def decay_table() -> str:
         medians = [of["by_gain"][decay.GAINS.index(gain)]["median"][LAG_IN_TABLE] for gain in IN_TABLE]
         rows += f'<tr><th scope="row">{escape(of["name"])}</th>{"".join(f"<td>{power(m)}</td>" for m in medians)}</tr>'
     return (
-        f'<div class="table-wrapper docutils container" tabindex="0"><table class="docutils left"><caption>What is left of the gradient after '
-        f"{LAG_IN_TABLE} steps: the median of {decay.SEEDS} networks</caption>"
+        f'<div class="table-wrapper docutils container" tabindex="0"><table class="docutils left">'
+        f"<caption>What is left of the gradient after {LAG_IN_TABLE} steps: "
+        f"the median of {decay.SEEDS} networks</caption>"
         f'<thead><tr><th scope="col">Cell</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
     )
 
@@ -81,7 +82,8 @@ def step_player() -> str:
 <button type="button" data-go="back" aria-label="One step back">◀&#xFE0E; Back</button>
 <button type="button" data-go="forward" aria-label="One step forward">Forward ▶&#xFE0E;</button>
 <button type="button" data-go="last" aria-label="Last step">Last</button>
-<label><span class="where"></span><input type="range" min="0" max="{len(frames) - 1}" value="0" aria-label="Place in the pass"></label>
+<label><span class="where"></span>
+<input type="range" min="0" max="{len(frames) - 1}" value="0" aria-label="Place in the pass"></label>
 </div>
 <ol class="frames">{shown}</ol>
 </section>
@@ -96,7 +98,8 @@ def _frame(i: int, frame: steps.Frame) -> str:
         f'data-nodes="{" ".join(frame.nodes)}" data-edges="{" ".join(frame.edges)}">'
         f'<p class="title"><strong>{frame.number}</strong> · {way}, step {frame.t}</p>'
         f'<p class="equation">{equation(frame.latex)}</p><p>{escape(frame.words)}</p>'
-        f'<div class="numbers" tabindex="0" role="group" aria-label="Numbers of {frame.number} at step {frame.t}">{numbers}</div></li>'
+        f'<div class="numbers" tabindex="0" role="group" aria-label="Numbers of {frame.number} at step {frame.t}">'
+        f"{numbers}</div></li>"
     )
 
 
@@ -134,5 +137,6 @@ def agreement() -> str:
     """How well the page's gradients agree with autodiff, in this very build."""
     return (
         f"<p>Every gradient on this page was compared with <code>jax.grad</code> while this book was built. "
-        f"The largest difference, relative to the gradient’s norm: {power(float(np.log10(steps.largest_difference())))}.</p>"
+        f"The largest difference, relative to the gradient’s norm: "
+        f"{power(float(np.log10(steps.largest_difference())))}.</p>"
     )

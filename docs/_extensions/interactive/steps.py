@@ -100,7 +100,7 @@ def frames() -> tuple[Frame, ...]:
 
 
 def _forward() -> Iterator[Frame]:
-    params, x, y, result = trained()
+    params, x, _, result = trained()
     for t in range(1, len(x) + 1):
         before, now = at(f"h({t - 1})", state(t - 1)), f"({t})"
         weights = [Shown("b", column(params["b"])), Shown("W", params["W"]), Shown("U", params["U"])]
@@ -153,7 +153,8 @@ def _of_parameter(name: str, t: int, sums: dict[str, Array]) -> Frame:
     sums[name] = before + term
     shown = (
         back, *factor,
-        Shown(rf"\nabla {name}", before, "before"), Shown("", term, "term"), Shown(rf"\nabla {name}", sums[name], "after"),
+        Shown(rf"\nabla {name}", before, "before"), Shown("", term, "term"),
+        Shown(rf"\nabla {name}", sums[name], "after"),
     )  # fmt: skip
     edge = {"V": f"h{t}-o{t}", "W": f"h{t - 1}-a{t}", "U": f"x{t}-a{t}"}.get(name)
     return _frame(f"grad_{name}", t, shown, () if edge else (f"{of}{t}",), (edge,) if edge else ())
