@@ -41,10 +41,11 @@ ASK = """() => {
   for (const i of document.images) {
     if (shown(i) && !i.naturalWidth) said.push(`an image that does not load: ${i.getAttribute("src")}`);
   }
-  const walk = document.createTreeWalker(document.querySelector("article, main, body"), NodeFilter.SHOW_TEXT);
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   for (let n = walk.nextNode(); n; n = walk.nextNode()) {
     if (n.parentElement.closest("code, pre, script, style, .highlight, .math-source, annotation")) continue;
-    if (/\\$\\$|\\\\(nabla|frac|sum|top|tanh|begin)\\b|\\$\\\\/.test(n.data)) said.push(`raw LaTeX: ${n.data.trim().slice(0, 60)}`);
+    if (/\\$\\$|\\\\(nabla|frac|sum|top|tanh|begin)\\b|\\$\\\\/.test(n.data))
+      said.push(`raw LaTeX: ${n.data.trim().slice(0, 60)}`);
   }
   return said;
 }"""
