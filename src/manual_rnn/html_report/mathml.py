@@ -14,18 +14,29 @@ ELEMENTS = {
     *("math", "mrow", "mi", "mo", "mn", "mtext", "mspace", "mstyle", "msub", "msup", "msubsup", "mfrac", "msqrt"),
     *("mroot", "mover", "munder", "munderover", "mtable", "mtr", "mtd", "mpadded", "mphantom", "mmultiscripts"),
 }
-ATTRIBUTES = {"display", "stretchy", "accent", "width", "mathvariant", "fence", "separator", "form", "movablelimits"}
+ATTRIBUTES = {
+    *("display", "stretchy", "accent", "width", "mathvariant", "fence", "separator", "form", "movablelimits"),
+    *("displaystyle", "rowspacing", "columnspacing", "columnalign", "linethickness", "minsize", "maxsize"),
+}
 
 
 @cache
 def mathml(latex: str) -> Markup:
     """The formula; as code, escaped, where it cannot be converted: a cell's own LaTeX may be anything."""
+    try:
+        return Markup(as_mathml(latex))
+    except ValueError:
+        return Markup("<code>{}</code>").format(escape(latex))
+
+
+def as_mathml(latex: str, display: str = "inline") -> str:
+    """The formula, in a line of text or as a ``block``. Raises ValueError where it cannot be converted."""
     from latex2mathml.converter import convert
 
     try:
-        return Markup(_plain(_with_functions_spaced(convert(latex))))
-    except Exception:  # the converter raises what it likes on LaTeX that is none
-        return Markup("<code>{}</code>").format(escape(latex))
+        return _plain(_with_functions_spaced(convert(latex, display=display)))
+    except Exception as error:  # the converter raises what it likes on LaTeX that is none
+        raise ValueError(f"{type(error).__name__}: {error}") from None
 
 
 def equation(latex: str) -> Markup:
