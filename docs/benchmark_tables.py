@@ -96,7 +96,7 @@ def _wall(times, engine):
 
 def memory(found):
     rows = [
-        [r["cell"], f"{r['T']:,}", "yes" if r["every_node"] else "no", mib(r["peak"]), f"{r['peak'] / r['formula']:.2f}"]
+        [r["cell"], f"{r['T']:,}", "yes" * r["every_node"] or "no", mib(r["peak"]), f"{r['peak'] / r['formula']:.2f}"]
         for r in found["rows"]
     ]
     return table(["cell", "T", "every node kept", "peak", "peak by formula"], rows)
