@@ -1,8 +1,9 @@
-"""Draws which part of the project imports which, from the imports themselves: ``python docs/draw_architecture.py FOLDER``.
+"""Draws which part imports which, from the imports themselves: ``python docs/draw_architecture.py docs/figures``.
 
 A part is a package of src/manual_rnn, or src/reference. The modules beside the packages are two parts: "core" is what
-gradients, cells, losses, theory and the judge need, "programs" the others. Arrows go down, from who imports to what is imported; an import inside
-a function counts as any other. An arrow that a longer way over others tells as well is left out.
+gradients, cells, losses, theory and the judge need, "programs" the others. Arrows go down, from who imports to what
+is imported; an import inside a function counts as any other. An arrow that a longer way over others tells as well is
+left out.
 """
 
 import ast
@@ -30,7 +31,7 @@ def part_of(module):
 
 @cache
 def core():
-    """The modules beside the packages that gradients, cells, losses, theory and the judge need, directly or by others."""
+    """The modules beside the packages that gradients, cells, losses, theory and the judge need, also by others."""
     known = modules()
     waiting = [name for name in known if name.split(".")[1:2] in ROOTS]
     found = set(waiting)
@@ -101,7 +102,8 @@ def _reached(part, arrows):
 
 
 def _told_by_others(above, under, arrows):
-    between = {to for part, to in arrows if part == above and to != under and above not in _reached(to, arrows)}
+    around = _reached(under, arrows) | {under} | {part for part, to in arrows if above in _reached(part, arrows)}
+    between = {to for part, to in arrows if part == above} - around
     return any(under in _reached(part, arrows) for part in between)
 
 
@@ -111,12 +113,15 @@ def svg(theme):
     row = ranks(every)
     arrows = {(above, under) for above, under in every if not _told_by_others(above, under, every)}
     rows = [sorted(part for part in row if row[part] == at) for at in range(max(row.values()), -1, -1)]
+    rows = [[part for part in parts if part != "reference"] for parts in rows]
     wide = max(len(parts) for parts in rows) * (WIDE + GAP) + GAP
     place = {}
     for at, parts in enumerate(rows):
         left = (wide - len(parts) * (WIDE + GAP) + GAP) / 2
         place |= {part: (left + k * (WIDE + GAP), 20 + at * DOWN) for k, part in enumerate(parts)}
-    high = 40 + (len(rows) - 1) * DOWN + HIGH
+    place["reference"] = wide, 20 + (len(rows) - 1) * DOWN  # beside all others, which do not know it
+    wide += WIDE + GAP
+    high = 64 + (len(rows) - 1) * DOWN + HIGH
     drawn = [_arrow(place[a], place[b], line) for a, b in sorted(arrows)] + [
         f'<rect x="{x:.0f}" y="{y}" width="{WIDE}" height="{HIGH}" rx="6" fill="{fill}" stroke="{line}"/>'
         f'<text x="{x + WIDE / 2:.0f}" y="{y + 25}" text-anchor="middle" fill="{ink}">{part}</text>'
@@ -133,7 +138,9 @@ def svg(theme):
 def _arrow(above, under, line):
     x, y, to_x, to_y = above[0] + WIDE / 2, above[1] + HIGH, under[0] + WIDE / 2, under[1]
     if above[1] == under[1]:  # parts that need each other: an arc below their row
-        way, y, to_y = f"M{x:.0f} {y} Q{(x + to_x) / 2:.0f} {y + 40} {to_x:.0f} {y}", y, y
+        way = f"M{x:.0f} {y} Q{(x + to_x) / 2:.0f} {y + 40} {to_x:.0f} {y}"
+    elif to_y - y > 2 * DOWN:  # far below: out at the side and down past all others
+        way = f"M{above[0] + WIDE:.0f} {above[1] + HIGH // 2} Q{to_x:.0f} {above[1] + HIGH // 2} {to_x:.0f} {to_y}"
     else:
         bend = (to_y - y) / 2
         way = f"M{x:.0f} {y} C{x:.0f} {y + bend:.0f} {to_x:.0f} {to_y - bend:.0f} {to_x:.0f} {to_y}"
