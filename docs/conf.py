@@ -1,12 +1,19 @@
 """The book: ``python3 tools/fresh.py docs`` builds it into out/docs, where index.html opens without a network."""
 
+import os
 import sys
 from pathlib import Path
 
 from manual_rnn import __version__
+from manual_rnn.cache_folder import cache_folder
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_extensions"))
+
+# What JAX has compiled for one page, or for the command line, serves the others: each judges cells.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache_folder()))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 project = "manual-rnn"
 author = copyright = "The manual-rnn authors"
@@ -17,7 +24,7 @@ extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
-    "cyclopts.sphinx_ext",
+    "cyclopts.ext.sphinx",
     "book",
     "interactive",
 ]
@@ -25,7 +32,7 @@ exclude_patterns = ["_extensions"]
 
 myst_enable_extensions = ["dollarmath", "colon_fence", "deflist", "attrs_inline", "fieldlist"]
 myst_heading_anchors = 4
-nb_execution_mode = "cache" if False else "force"
+nb_execution_mode = "force"
 nb_execution_timeout = 120
 nb_execution_raise_on_error = True
 nb_merge_streams = True

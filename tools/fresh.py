@@ -3,6 +3,7 @@
     python3 tools/fresh.py demo [OPTION OF manual-rnn train ...]   verify the rnn, train it on English prose, sample
     python3 tools/fresh.py test [OPTION OF pytest ...]             run the tests
     python3 tools/fresh.py lint [OPTION OF ruff check ...]         check style and types
+    python3 tools/fresh.py docs [OPTION OF sphinx-build ...]       build the book into out/docs
 
 The environment is .venv beside pyproject.toml, or the folder that --venv names, before the job. It is made once, and
 anew for another Python; the package is installed once, and again after a change of pyproject.toml.
@@ -83,7 +84,13 @@ def lint(venv, options):
     run(venv / BIN / "mypy")
 
 
-JOBS = {"demo": (demo, ""), "test": (test, "test"), "lint": (lint, "lint")}
+def docs(venv, options):
+    book = ROOT / "out" / "docs"
+    run(venv / BIN / "python", "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", *options, "docs", book)
+    say(f"The book is {book / 'index.html'}.")
+
+
+JOBS = {"demo": (demo, ""), "test": (test, "test"), "lint": (lint, "lint"), "docs": (docs, "docs")}
 """Each job, and the extra of the package that it needs."""
 
 

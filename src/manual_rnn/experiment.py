@@ -1,4 +1,4 @@
-"""What every experiment does around its measurement: options, a table beside theory, a checked figure, a record.
+"""What every experiment does around its measurement: options, a table beside theory, a checked figure, a record::
 
     def main(*, units: int = 200, seed: int = 0, out: Path = Path("out/NAME")) -> int: ...
 

@@ -24,7 +24,7 @@ INDEX = "equations/index"
 def setup(app: Sphinx) -> None:
     app.add_directive("equation", OneEquation)
     app.add_directive("equation-index", EquationIndex)
-    app.add_role("eq", EquationNumber())
+    app.add_role("eq", EquationNumber(), override=True)  # Sphinx has one for numbers that this book does without
     app.connect("builder-inited", _judge)
 
 

@@ -21,7 +21,7 @@ from manual_rnn.testing.report import Report
 from reference import autodiff
 
 ROOT = Path(__file__).parents[3]
-EXAMPLES = 24
+EXAMPLES = 12
 """Cases in which each cell is judged while the book is built."""
 SHARED = ("src/manual_rnn/bptt.py", "src/manual_rnn/readout.py", "src/manual_rnn/losses/softmax.py")
 """What all cells share: the walk over the steps, the readout, the loss."""

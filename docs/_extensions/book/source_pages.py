@@ -42,7 +42,7 @@ class Source(SphinxRole):
 
 def source_reference(path: str, *shown: nodes.Node) -> nodes.Node:
     """A link to a file of the repository; ``path#line-N`` is one of its lines."""
-    return SourceReference("", *shown, path=path)
+    return SourceReference("", "", *shown, path=path)
 
 
 class SourceReference(nodes.inline, nodes.Element):
@@ -61,6 +61,11 @@ class Resolve(SphinxPostTransform):
             here = posixpath.dirname(self.env.docname)
             path = posixpath.normpath(posixpath.join("docs", here, node["reftarget"]))
             if (ROOT / path).exists() and not path.endswith((".svg", ".png")):
+                node.replace_self(self._link(path, node.children))
+        for node in list(self.document.findall(addnodes.pending_xref)):  # of Markdown, to a folder
+            here = posixpath.dirname(self.env.docname)
+            path = posixpath.normpath(posixpath.join("docs", here, node["reftarget"]))
+            if node.get("reftype") == "myst" and (ROOT / path).is_dir():
                 node.replace_self(self._link(path, node.children))
 
     def _link(self, path: str, shown: list[nodes.Node]) -> nodes.Node:

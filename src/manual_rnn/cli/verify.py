@@ -43,7 +43,7 @@ def verify(
     targets
         Built-in cells (rnn, rnn_relu, ...), path/to/file.py:NAME or module:NAME, NAME being a manual_rnn.Cell, a
         manual_rnn.testing.Target (a whole backward pass) or StepTarget (a step). None: all built-in cells.
-        students/*.py:NAME stands for each file that matches. Code of your own runs in a process of its own; several
+        ``students/*.py:NAME`` stands for each file that matches. Code of your own runs in a process of its own; several
         files, or a pattern, are a class: one row each, and one that fails spoils no other.
     examples
         Cases drawn for each target, in even shares over the families. By default 300 for a cell, and for a whole

@@ -20,7 +20,7 @@ def adding_sum(length: int) -> Task:
     r"""Arjovsky, Shah, Bengio, "Unitary evolution recurrent neural networks" (ICML 2016): X₁ + X₂, floor 1/6.
 
     Numbers from U[0, 1], one mark of 1 in the first half of ``length`` steps and one in the second. They report the
-    error only; for solved, |error| < 0.04 is taken over from Hochreiter and Schmidhuber.
+    error only; for solved, ``|error| < 0.04`` is taken over from Hochreiter and Schmidhuber.
     Raises ValueError for a length below 2.
     """
     whole("length", length, 2)
@@ -56,7 +56,7 @@ def adding_scaled(length: int) -> Task:
     Numbers from U[−1, 1]; each sequence has a length of its own, from T to T + T/10. Marks of 1: one among the first
     ten pairs, the other among the first T/2 − 1 pairs not yet marked. The first and the last pair have the mark −1;
     where the first of them is one of the two marked, its mark stays −1 and its number counts as zero, so that the
-    floor is a little under 1/24. Solved: |error| < 0.04. Behind the end of a sequence stand zeros.
+    floor is a little under 1/24. Solved: ``|error| < 0.04``. Behind the end of a sequence stand zeros.
     Raises ValueError for a length T below 11.
     """
     whole("length", length, 11)

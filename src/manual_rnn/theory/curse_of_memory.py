@@ -25,9 +25,9 @@ from manual_rnn.theory.arguments import finite, whole, zero_or_more
 def sensitivity_squared(decay: float, *, steps: int | None = None, input_std: float = 1.0) -> float:
     """E(∂h(T)/∂λ)² at λ = ``decay`` after T = ``steps``, (C2); without steps the stationary value, (C3).
 
-    It is inf where |λ| > 1 takes it beyond the format.
+    It is inf where ``|λ| > 1`` takes it beyond the format.
 
-    Raises ValueError where the stationary value does not exist, |λ| ≥ 1, or an argument is out of its range.
+    Raises ValueError where the stationary value does not exist, ``|λ| ≥ 1``, or an argument is out of its range.
     """
     zero_or_more("input's standard deviation", input_std)
     if steps is None:

@@ -32,7 +32,7 @@ from manual_rnn.theory.curse_of_memory import stationary
 def truncation_bias(decay: float, kept: int, *, steps: int | None = None) -> float:
     """The relative bias (T4) at λ = ``decay`` with K = ``kept`` terms, after T = ``steps``; without, stationary.
 
-    Raises ValueError where the stationary value does not exist, |λ| ≥ 1, or an argument is out of its range.
+    Raises ValueError where the stationary value does not exist, ``|λ| ≥ 1``, or an argument is out of its range.
     """
     whole("number of terms kept", kept, 0)
     if steps is None:
