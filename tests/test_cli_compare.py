@@ -76,6 +76,14 @@ def test_losses_on_other_texts_are_said_not_to_compare(capsys, runs):
     assert not json.loads(told(capsys, runs / "tanh", runs / "other", "--json")[1])["same_text"]
 
 
+def test_losses_on_other_parts_of_the_validation_set_are_said_not_to_compare(capsys, runs, tmp_path):
+    part = tmp_path / "part"
+    given = ("train", runs / "text.txt", "--out", part, *SMALL, "--eval-chars", 10)
+    assert main([*map(str, given)]) == 0
+    assert "\n\n--eval-chars is not the same" in told(capsys, runs / "tanh", part)[1]
+    assert "--eval-chars is not" not in told(capsys, part, part)[1]
+
+
 def test_the_figure_has_both_axes_and_every_name(capsys, runs, tmp_path):
     assert told(capsys, runs / "tanh", runs / "gated", "--figure", tmp_path / "curves")[0] == 0
     assert {path.name for path in tmp_path.iterdir()} == {"curves-light.svg", "curves-dark.svg", "curves.png"}
