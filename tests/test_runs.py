@@ -18,7 +18,7 @@ from manual_rnn.windows import Windows
 
 CELL = cells.get("rnn_relu")
 VOCABULARY = Vocabulary("\nabé")
-OPTIONS = TrainingOptions(cell="rnn_relu", hidden=3, seq_len=5, batch=2, steps=8).filled()
+OPTIONS = TrainingOptions(cell="rnn_relu", layers=1, hidden=3, seq_len=5, batch=2, steps=8).filled()
 CONFIG = {"version": 1, "options": OPTIONS.to_json(), "text": {"sha256": "none"}}
 IDS = np.random.default_rng(0).integers(0, 4, 200)
 
