@@ -17,7 +17,8 @@ def runs(tmp_path_factory):
     (folder / "text.txt").write_text("the cat sat on the mat. " * 40, encoding="utf-8")
     (folder / "other.txt").write_text("a dog, and a log. " * 60, encoding="utf-8")
     for name, text, options in (
-        ("tanh", "text.txt", ()), ("gated", "text.txt", ("--cell", "gru", "--lr", 0.01)), ("other", "other.txt", ()),
+        ("tanh", "text.txt", ("--cell", "rnn")), ("gated", "text.txt", ("--cell", "gru", "--lr", 0.01)),
+        ("other", "other.txt", ("--cell", "rnn")),
     ):  # fmt: skip
         assert main([*map(str, ("train", folder / text, "--out", folder / name, *SMALL, *options))]) == 0
     return folder
@@ -74,6 +75,14 @@ def test_losses_on_other_texts_are_said_not_to_compare(capsys, runs):
     assert code == 0
     assert "\n\nThe texts are not the same, so neither are the validation sets: the losses cannot be comp" in stdout
     assert not json.loads(told(capsys, runs / "tanh", runs / "other", "--json")[1])["same_text"]
+
+
+def test_losses_on_other_parts_of_the_validation_set_are_said_not_to_compare(capsys, runs, tmp_path):
+    part = tmp_path / "part"
+    given = ("train", runs / "text.txt", "--out", part, *SMALL, "--cell", "rnn", "--eval-chars", 10)
+    assert main([*map(str, given)]) == 0
+    assert "\n\n--eval-chars is not the same" in told(capsys, runs / "tanh", part)[1]
+    assert "--eval-chars is not" not in told(capsys, part, part)[1]
 
 
 def test_the_figure_has_both_axes_and_every_name(capsys, runs, tmp_path):

@@ -150,7 +150,7 @@ def test_a_run_by_seconds_goes_on_by_steps_and_the_other_way_round(capsys, text,
     ("arguments", "code", "what"),
     [
         (["--hidden", "16"], 2, "cannot change --hidden 16 (it is 8); it may change --steps, --seconds, --eval-every,"),
-        (["--lr", "1", "--cell", "gru"], 2, "cannot change --cell gru (it is rnn), --lr 1.0 (it is 0.004)"),
+        (["--lr", "1", "--cell", "rnn"], 2, "cannot change --cell rnn (it is gru), --lr 1.0 (it is 0.004)"),
         (["--hidden", "256"], 2, "cannot change --hidden 256 (it is 8)"),
         (["--seed", "1"], 2, "cannot change --seed 1"),
         (["--steps", "3"], 2, "--steps is 3, but the run in"),

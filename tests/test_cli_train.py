@@ -88,7 +88,8 @@ def test_every_cell_trains_samples_and_is_read_again_as_it_was(capsys, text, out
     ],
 )
 def test_the_start_is_what_was_told_and_is_kept_in_the_config(capsys, text, out, cell, options, kept):
-    given = ["train", text, "--out", out, "--cell", cell, *options, "--steps", 1, "--lr", 1e-30, "--dtype", "float64"]
+    given = ["train", text, "--out", out, "--cell", cell, "--layers", 1, *options, "--steps", 1, "--lr", 1e-30]
+    given += ["--dtype", "float64"]
     assert told(capsys, *given, *TINY)[0] == 0
     recorded = json.loads((out / "config.json").read_text())["options"]
     assert kept.items() <= recorded.items()

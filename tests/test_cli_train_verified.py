@@ -11,6 +11,7 @@ from manual_rnn import cells, training
 from manual_rnn.runs import load
 
 SMALL = ("--hidden", 6, "--seq-len", 5, "--batch", 2, "--steps", 7)
+RNN = ("--cell", "rnn", "--layers", 1)
 
 
 @pytest.fixture
@@ -22,7 +23,12 @@ def text(tmp_path):
 
 @pytest.mark.parametrize(
     "options",
-    [(), ("--cell", "lstm", "--layers", 2, "--dropout", 0.3), ("--cell", "gru", "--dtype", "float64"), ("--compiled",)],
+    [
+        RNN,
+        ("--cell", "lstm", "--layers", 2, "--dropout", 0.3),
+        ("--cell", "gru", "--layers", 1, "--dtype", "float64"),
+        (*RNN, "--compiled"),
+    ],
     ids=["rnn", "dropout", "float64", "compiled"],
 )
 def test_looking_changes_nothing(capsys, text, tmp_path, options):
@@ -53,7 +59,7 @@ def wrong_from(update, monkeypatch):
 def test_a_wrong_derivative_ends_it_with_its_name(capsys, text, tmp_path, monkeypatch, wrong, seen_at):
     wrong_from(wrong, monkeypatch)
     run = tmp_path / "run"
-    code, stdout, stderr = told(capsys, "train", text, "--out", run, *SMALL, "--verify-every", 4)
+    code, stdout, stderr = told(capsys, "train", text, "--out", run, *SMALL, *RNN, "--verify-every", 4)
     assert (code, stdout) == (1, "")
     assert f"The gradients after {seen_at} updates disagree with jax.grad: grad_a (B5), the most at t=" in stderr
     assert "is wrong on the weights and the batch of this moment, so the training ends here." in stderr
@@ -69,24 +75,26 @@ def test_the_pass_that_trains_is_the_one_that_is_judged(capsys, text, tmp_path, 
 
     right = compiled.sum_by_token
     monkeypatch.setattr(compiled, "sum_by_token", lambda *given: 2 * right(*given))
-    code, _, stderr = told(capsys, "train", text, "--out", tmp_path / "run", *SMALL, "--verify-every", 4, *how)
+    code, _, stderr = told(capsys, "train", text, "--out", tmp_path / "run", *SMALL, *RNN, "--verify-every", 4, *how)
     assert code == len(how)
     assert ("grad_U" in stderr) == bool(how)
 
 
 def test_json_has_the_kind(capsys, text, tmp_path, monkeypatch):
     wrong_from(-1, monkeypatch)
-    code, stdout, _ = told(capsys, "train", text, "--out", tmp_path / "run", *SMALL, "--verify-every", 4, "--json")
+    code, stdout, _ = told(
+        capsys, "train", text, "--out", tmp_path / "run", *SMALL, *RNN, "--verify-every", 4, "--json"
+    )
     assert code == 1
     assert json.loads(stdout)["error"]["kind"] == "disagree"
 
 
 def test_without_it_a_wrong_derivative_trains_on(capsys, text, tmp_path, monkeypatch):
     wrong_from(-1, monkeypatch)
-    assert told(capsys, "train", text, "--out", tmp_path / "run", *SMALL)[0] == 0
+    assert told(capsys, "train", text, "--out", tmp_path / "run", *SMALL, *RNN)[0] == 0
 
 
 def test_never_is_not_zero(capsys, text, tmp_path):
-    code, _, stderr = told(capsys, "train", text, "--out", tmp_path / "run", *SMALL, "--verify-every", 0)
+    code, _, stderr = told(capsys, "train", text, "--out", tmp_path / "run", *SMALL, *RNN, "--verify-every", 0)
     assert code == 2
     assert "--verify-every is 0; it must be at least 1." in stderr

@@ -2,7 +2,9 @@
 
 import base64
 import json
+import os
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -99,6 +101,16 @@ def test_the_command_writes_the_page_and_json(capsys, folder):
     assert len(data_of(page)["characters"]) == 90
 
 
+def test_a_text_whose_name_is_no_unicode_has_its_page(capsys, folder):
+    text, out = folder / os.fsdecode(b"caf\xe9.txt"), folder / "named.html"
+    try:
+        shutil.copy(folder / "text.txt", text)
+    except OSError:
+        pytest.skip("no file may be called so here")
+    assert told(capsys, folder / "run", text, "--out", out, "--length", 90)[0] == 0
+    assert "caf\\udce9.txt" in out.read_text(encoding="utf-8")
+
+
 def test_a_sample_has_its_seed_and_its_state_and_layer(capsys, folder, monkeypatch):
     monkeypatch.setattr(units, "READ", 300)
     pages = []
@@ -125,6 +137,8 @@ def test_a_sample_has_its_seed_and_its_state_and_layer(capsys, folder, monkeypat
         (("{}/unseen.txt",), 3, "has never seen 'Z'"),
         (("{}/binary.txt",), 3, "is binary"),
         (("--out", "{}"), 3, "it is a folder"),
+        (("--out", "{}/" + 300 * "n"), 3, "The report cannot be written"),
+        (("--out", "{}/" + 300 * "n" + "/a.html"), 3, "there is no folder"),
     ],
 )
 def test_mistakes_are_sentences_and_leave_no_page(capsys, folder, arguments, exit_code, sentence):

@@ -31,9 +31,12 @@ main()
 """
 """All is loaded before it is ready, so that the kill falls into the work."""
 NETWORKS = {
-    "rnn": ["--hidden", 16],
+    "rnn": ["--cell", "rnn", "--layers", 1, "--hidden", 16],
     "lstm": ["--cell", "lstm", "--hidden", 12, "--layers", 2, "--dropout", 0.3, "--dtype", "float64", "--patience", 99],
-    "gru": ["--cell", "gru", "--hidden", 64, "--optimizer", "adagrad", "--init", "orthogonal", "--accumulate", 2],
+    "gru": [
+        "--cell", "gru", "--layers", 1, "--hidden", 64, "--optimizer", "adagrad", "--init", "orthogonal",
+        "--accumulate", 2,
+    ],
 }
 COMMON = ["--steps", 120, "--eval-every", 7, "--seq-len", 10, "--batch", 4]
 

@@ -18,7 +18,7 @@ from manual_rnn.windows import Windows
 
 CELL = cells.get("rnn_relu")
 VOCABULARY = Vocabulary("\nabé")
-OPTIONS = TrainingOptions(cell="rnn_relu", hidden=3, seq_len=5, batch=2, steps=8).filled()
+OPTIONS = TrainingOptions(cell="rnn_relu", layers=1, hidden=3, seq_len=5, batch=2, steps=8).filled()
 CONFIG = {"version": 1, "options": OPTIONS.to_json(), "text": {"sha256": "none"}}
 IDS = np.random.default_rng(0).integers(0, 4, 200)
 
@@ -196,6 +196,10 @@ def test_weights_of_another_program_that_do_not_fit_the_vocabulary(folder):
         load(folder.path)
 
 
-def test_a_run_that_is_not_there(tmp_path):
-    with pytest.raises(InputError, match=r"There is no run folder .*nowhere"):
-        load(tmp_path / "nowhere")
+@pytest.mark.parametrize("name", ["nowhere", "n" * 300])  # the second is longer than a name may be
+def test_a_run_that_is_not_there(tmp_path, name):
+    sentence = rf"There is no run folder .*{name}"
+    with pytest.raises(InputError, match=sentence):
+        load(tmp_path / name)
+    with pytest.raises(InputError, match=sentence), RunFolder.resumed(tmp_path / name, tell=print):
+        pass

@@ -41,6 +41,7 @@ from manual_rnn.folder_lock import LOCK, held
 from manual_rnn.run_identity import identity
 from manual_rnn.sealed import Corrupt, sealed
 from manual_rnn.text import Vocabulary
+from manual_rnn.text_files import is_folder
 from manual_rnn.trace import Stretch
 from manual_rnn.training import Metrics, Sample, Training
 from manual_rnn.weights import to_torch
@@ -133,7 +134,7 @@ class RunFolder:
 
         Raises InputError where there is no run folder or no checkpoint to go on from, and as :meth:`create` does.
         """
-        if not path.is_dir():
+        if not is_folder(path):
             raise InputError(f"There is no run folder {path} to go on with; without --resume, training makes it.")
         if not any((path / name).exists() for name in (CONFIG, CHECKPOINTS)):
             raise InputError(f"{path} is no run folder: it has neither {CONFIG} nor {CHECKPOINTS}.")

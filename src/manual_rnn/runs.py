@@ -16,6 +16,7 @@ from manual_rnn.run_folder import CONFIG, VOCABULARY, WEIGHTS
 from manual_rnn.run_identity import identity
 from manual_rnn.sealed import Corrupt, unsealed
 from manual_rnn.text import Vocabulary
+from manual_rnn.text_files import is_folder
 from manual_rnn.weights import from_torch
 
 
@@ -34,7 +35,7 @@ def load(path: Path) -> Run:
 
     Weights that were put there by another program, which have no checksum, are taken if they fit.
     """
-    if not path.is_dir():
+    if not is_folder(path):
         raise InputError(f"There is no run folder {path}; 'manual-rnn train --out {path}' makes one.")
     file = path / CONFIG
     try:

@@ -52,6 +52,8 @@ def compare(
     print(_table(histories))
     if not of_one_text:
         print("\nThe texts are not the same, so neither are the validation sets: the losses cannot be compared.")
+    elif "eval_chars" in varying(histories):
+        print("\n--eval-chars is not the same: the losses are of different parts of the validation set.")
     return 0
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from manual_rnn.errors import InputError
 from manual_rnn.files import beside, write_whole
+from manual_rnn.text_files import is_folder
 
 
 def check_place(path: Path) -> None:
@@ -14,9 +15,9 @@ def check_place(path: Path) -> None:
     Raises:
         InputError: the folder does not exist or cannot be written to, or the path is a folder.
     """
-    if path.is_dir():
+    if is_folder(path):
         raise InputError(f"The report cannot be written to {path}: it is a folder; name a file in it.")
-    if not path.parent.is_dir():
+    if not is_folder(path.parent):
         raise InputError(f"The report cannot be written to {path}: there is no folder {path.parent}.")
     temporary = beside(path)
     try:
@@ -33,6 +34,6 @@ def write(path: Path, text: str) -> None:
         InputError: the file cannot be written; what was there is still there.
     """
     try:
-        write_whole(path, text.encode())
+        write_whole(path, text.encode(errors="backslashreplace"))  # a file's name need not be Unicode
     except OSError as error:
         raise InputError(f"The report cannot be written to {path}: {error.strerror or error}.") from error
