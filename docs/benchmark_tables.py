@@ -183,9 +183,13 @@ def training_beside_torch(found):
 
 
 def ten_minutes(found):
-    """Plain numbers of the run by name; the file is made by benchmarks/ten_minutes.py."""
-    rows = [[key.replace("_", " "), value] for key, value in found.items() if isinstance(value, (int, float))]
-    return table(["measured", "value"], rows)
+    """A row an evaluation of each training; the file is made by benchmarks/ten_minutes.py."""
+    rows = [
+        [run["candidate"].replace(",", ", "), f"{at['update']:,}", f"{at['train_nats']:.3f}", f"{at['val_nats']:.3f}"]
+        for run in found["trained"]
+        for at in run["curve"]
+    ]
+    return table(["network", "updates", "nats, trained on", "nats, validation set"], rows)
 
 
 TABLES = {

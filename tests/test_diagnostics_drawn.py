@@ -27,7 +27,7 @@ def result(kind, seed=0, T=30):
     if kind == "recurrent_matrices":
         return diagnostics.recurrent_matrices(CELL, params)
     if kind == "during_training":
-        told = TrainingOptions(cell="lstm", hidden=4, seq_len=8, batch=4, steps=6, dtype="float64", seed=seed)
+        told = TrainingOptions(cell="lstm", layers=1, hidden=4, seq_len=8, batch=4, steps=6, dtype="float64", seed=seed)
         windows, held_out = Windows.of(IDS, T=8, B=4), (IDS[: 2 * T].reshape(-1, 1), IDS[1 : 2 * T + 1].reshape(-1, 1))
         return diagnostics.during_training(
             training.start(told, 5), windows, last_ids(IDS, 50), told, held_out=held_out, updates=(2, 6), element=0.05

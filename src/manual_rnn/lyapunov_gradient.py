@@ -35,8 +35,8 @@ by RB4 to RB8, R being along q_j. What it carries back are the column of ∇Q (G
 cheap, at the end.
 
 Of Q5's sym M little is left here. For an upper triangular N the first i columns of Q + ε Q N span what those of Q span,
-so in the next step Q stays what it is, and R is multiplied with 1 + ε N from the right: log ``|R_ii|`` grows by ε N_ii, and
-nothing later changes. So ⟨∇Q, Q N⟩ = Σ_i N_ii (∇R_ii R_ii)(t+1), and M is diagonal as far as sym looks at it: the
+so in the next step Q stays what it is, and R is multiplied with 1 + ε N from the right: log ``|R_ii|`` grows by ε N_ii,
+and nothing later changes. So ⟨∇Q, Q N⟩ = Σ_i N_ii (∇R_ii R_ii)(t+1), and M is diagonal as far as sym looks at it: the
 difference of the ∇R_ii R_ii of two steps, zero but at both ends of the window.
 
 What it does not see: exponents of a finite run whose directions began at random are not yet those of the limit

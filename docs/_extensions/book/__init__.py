@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sphinx.application import Sphinx
-
-from book import equation_pages, figure_pairs, mathematics, source_pages
-
-ROOT = Path(__file__).parents[3]
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
+    from book import equation_pages, figure_pairs, mathematics, source_pages
+
     for part in (mathematics, source_pages, figure_pairs, equation_pages):
         part.setup(app)
     return {"parallel_read_safe": False, "parallel_write_safe": True}

@@ -6,13 +6,12 @@ from itertools import groupby
 from typing import Any
 
 from docutils import nodes
-from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from book.equations import Equation, Missing, all_equations, tests
+from book.equations import Equation, Missing, all_equations, where_tested
 from book.source_pages import source_reference
 from manual_rnn.html_report.mathml import equation as as_mathematics
 from manual_rnn.html_report.numbers import number
@@ -24,14 +23,14 @@ INDEX = "equations/index"
 def setup(app: Sphinx) -> None:
     app.add_directive("equation", OneEquation)
     app.add_directive("equation-index", EquationIndex)
-    app.add_role("eq", EquationNumber(), override=True)  # Sphinx has one for numbers that this book does without
+    app.add_role("eq", EquationNumber(), override=True)  # Sphinx has one, not used here
     app.connect("builder-inited", _judge)
 
 
 def _judge(app: Sphinx) -> None:
     """Judges all cells before the first page is read: what is missing ends the build."""
     try:
-        tests()
+        where_tested()
         logger.info("%d equations agree with jax.grad", len(all_equations()))
     except Missing as error:
         raise ExtensionError(str(error)) from None
@@ -41,7 +40,6 @@ class OneEquation(SphinxDirective):
     """``{equation} rnn.grad_W``: its number, itself, its code, and how well both agree in this build."""
 
     required_arguments = 1
-    option_spec = {"name": directives.unchanged}
 
     def run(self) -> list[nodes.Node]:
         equation = all_equations().get(self.arguments[0])
@@ -61,7 +59,7 @@ def _measured(equation: Equation) -> nodes.paragraph:
     where = source_reference(line.target, nodes.literal("", f"{line.file.rpartition('src/')[2]}:{line.number}"))
     words = f", against jax.grad in this build: {_error(equation)} in {equation.examples} cases. Tests: "
     paragraph = nodes.paragraph("", "", where, nodes.Text(words), classes=["equation-measured"])
-    for k, (shows, test) in enumerate(tests()):
+    for k, (shows, test) in enumerate(equation.tests.items()):
         paragraph += [nodes.Text(", " if k else ""), source_reference(test.target, nodes.Text(shows))]
     paragraph += nodes.Text(".")
     return paragraph
@@ -95,7 +93,8 @@ class EquationIndex(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         result: list[nodes.Node] = []
         for cell, equations in groupby(all_equations().values(), key=lambda equation: equation.cell):
-            section = nodes.section("", nodes.title("", "", nodes.literal("", cell)), ids=[f"cell-{cell.replace('_', '-')}"])
+            section = nodes.section(ids=[f"cell-{cell.replace('_', '-')}"])
+            section += nodes.title("", "", nodes.literal("", cell))
             listed = nodes.container(classes=["equation-list"])
             for equation in equations:
                 listed += self._row(equation)
@@ -111,9 +110,10 @@ class EquationIndex(SphinxDirective):
         of += nodes.raw("", f'<span class="equation-math">{as_mathematics(equation.latex)}</span>', format="html")
         links = nodes.paragraph(classes=["equation-measured"])
         links += nodes.literal("", equation.name)
-        links += [nodes.Text(" · "), source_reference(line.target, nodes.Text(f"{line.file.rpartition('/')[2]}:{line.number}"))]
+        place = nodes.Text(f"{line.file.rpartition('/')[2]}:{line.number}")
+        links += [nodes.Text(" · "), source_reference(line.target, place)]
         links += nodes.Text(f" · {_error(equation)} · ")
-        for k, (shows, test) in enumerate(tests()):
+        for k, (shows, test) in enumerate(equation.tests.items()):
             links += [nodes.Text(", " if k else "tests: "), source_reference(test.target, nodes.Text(shows))]
         row += [of, links]
         return row
