@@ -86,7 +86,7 @@ def lint(venv, options):
 
 def docs(venv, options):
     book = ROOT / "out" / "docs"
-    run(venv / BIN / "python", "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", *options, "docs", book)
+    run(venv / BIN / "python", "-m", "sphinx", "-E", "-W", "--keep-going", "-q", "-b", "html", *options, "docs", book)
     say(f"The book is {book / 'index.html'}.")
 
 
