@@ -66,7 +66,8 @@ def test_the_default_text_trains(capsys, out):
 
 @pytest.mark.parametrize("cell", cells.names())
 def test_every_cell_trains_samples_and_is_read_again_as_it_was(capsys, text, out, cell):
-    code, stdout, _ = told(capsys, "train", text, "--out", out, "--steps", 30, "--cell", cell, "--json", *TINY)
+    network = ("--cell", cell, "--layers", 1)
+    code, stdout, _ = told(capsys, "train", text, "--out", out, "--steps", 30, *network, "--json", *TINY)
     assert code == 0
     run = load(out)
     assert run.network.cells == (cells.get(cell),)
