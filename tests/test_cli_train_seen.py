@@ -63,7 +63,7 @@ def test_the_last_sample_is_of_the_last_weights(capsys, text, out):
 
     told(capsys, "train", text, "--out", out, "--steps", 9, "--seed", 3, *TINY)
     run = load(out)
-    model = training.start(TrainingOptions(hidden=8, seq_len=5, batch=2), len(run.vocabulary))
+    model = training.start(TrainingOptions(layers=1, hidden=8, seq_len=5, batch=2), len(run.vocabulary))
     for name, theta in run.params.items():
         model.params[name][...] = theta
     assert training_sample(model, run.vocabulary, seed=3) == lines(out / "samples.jsonl")[-1]["text"]
