@@ -161,7 +161,8 @@ def test_an_existing_run_is_kept_unless_told_otherwise(capsys, text, out):
     [
         ["--lr", "0"], ["--lr", "much"], ["--hidden", "0"], ["--clip", "-1"], ["--optimizer", "magic"],
         ["--cell", "gpt"], ["--dtype", "float16"], ["--steps", "5", "--seconds", "5"], ["--seed", "-1"],
-        ["--colour", "red"], ["--init", "magic"], ["--forget-bias", "1", "--cell", "rnn"], ["--chrono", "20", "--cell", "rnn"],
+        ["--colour", "red"], ["--init", "magic"],
+        ["--forget-bias", "1", "--cell", "rnn"], ["--chrono", "20", "--cell", "rnn"],
         ["--forget-bias", "nan", "--cell", "lstm"], ["--chrono", "1", "--cell", "gru"],
         ["--accumulate", "0"], ["--patience", "0"], ["--warmup", "-1"], ["--warmup", "9", "--steps", "9"],
         ["--min-lr", "0.1"], ["--weight-decay", "nan"], ["--weight-decay", "500"],
