@@ -32,9 +32,10 @@ from threadpoolctl import threadpool_limits
 from manual_rnn import layers, readout, training
 from manual_rnn.losses import softmax
 from manual_rnn.network import start_states
-from manual_rnn.optimisers import Adam, decay
+from manual_rnn.optimisers import Adam
 from manual_rnn.options import TrainingOptions
 from manual_rnn.provenance import provenance
+from manual_rnn.schedule import decay
 from manual_rnn.tape import Tape
 from manual_rnn.text import Vocabulary, split
 from manual_rnn.weights import from_torch, to_torch
