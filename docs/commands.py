@@ -4,6 +4,7 @@ import os
 import shlex
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 COLOURS = ("FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE")
@@ -21,6 +22,7 @@ def output_of(command, *, columns=96, code=0):
     return [line.rstrip() for line in done.stdout.splitlines()]
 
 
-def shown(command):
-    """The command behind a dollar, and below it what it prints."""
-    return "\n".join([f"$ {command}", *output_of(command)])
+def shown(command, *, columns=108, code=0):
+    """The command behind a dollar, and below it what it prints: sentences folded, rows of a table as they are."""
+    lines = [f"$ {command}", *output_of(command, columns=columns, code=code)]
+    return "\n".join(line if "  " in line else textwrap.fill(line, columns) for line in lines)

@@ -15,6 +15,9 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache_folder()))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
+# cyclopts writes the running program's name into each command's usage, and that is Sphinx's.
+sys.argv[0] = "manual-rnn"
+
 project = "manual-rnn"
 author = copyright = "The manual-rnn authors"
 version = release = __version__

@@ -52,6 +52,23 @@ def test_every_link_and_anchor_holds(book):
     assert not broken_links(book)
 
 
+def test_mathematics_has_the_font_that_is_in_its_style_sheet_and_brackets_grow_with_a_matrix(page, book):
+    page.goto((book / "book" / "forward.html").as_uri())
+    loaded = page.evaluate("document.fonts.ready.then(all => [...all].map(font => [font.family, font.status]))")
+    assert loaded == [["Mathematics", "loaded"]]
+    matrix = page.locator(".math-block mtable").first
+    three = "e => [e.previousElementSibling, e, e.nextElementSibling].map(of => of.getBoundingClientRect().height)"
+    before, height, after = matrix.evaluate(three)
+    assert min(before, after) >= 0.9 * height
+
+
+def test_the_usage_of_each_command_is_what_one_types(page, book):
+    page.goto((book / "reference" / "command_line.html").as_uri())
+    usages = page.locator("article pre").all_inner_texts()
+    assert len(usages) == 12
+    assert all(usage.startswith("manual-rnn ") and "sphinx" not in usage for usage in usages), usages
+
+
 def test_every_page_can_be_read_without_scripts(browser, book):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()

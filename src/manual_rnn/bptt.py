@@ -46,7 +46,7 @@ def unroll(
     if in_place.unroll(cell, maps, x, before, tape, anew):
         return {name: tape[cell.full(name)][0 if cell.reverse else -1].copy() for name in cell.states}
     a = np.empty((len(maps.places), *x.shape[:2], maps.n), dtype)
-    maps.from_outside(x, a)
+    maps.from_outside(x, a)  # (F1) b + U x(t)
     states = dict(initial)
     for t in in_order(cell, len(x)):
         tape.t = t
@@ -73,20 +73,20 @@ def _step(cell: Cell, maps: Maps, a: Array, prev: Nodes, tape: Tape) -> dict[str
     node = Nodes()
 
     def evaluate(name: str) -> None:
-        setattr(node, name, tap(name, a[maps.places[name]]))  # (F1)
+        setattr(node, name, tap(name, a[maps.places[name]]))
 
     def tap(name: str, value: Array) -> Array:
         value = tape.tap(cell.full(name), value)
         if name in maps.waiting:
             setattr(node, name, value)
             for product in (p for p in maps.within if p.term.of == name):
-                a[product.maps] += product.forward(value)
+                a[product.maps] += product.forward(value)  # (F1), through a node of this step
             for waiting in maps.waiting[name]:
                 evaluate(waiting)  # noqa: F821 (it is there: it goes after the step)
         return value
 
     for product in maps.before:
-        a[product.maps] += product.forward(getattr(prev, product.term.of))
+        a[product.maps] += product.forward(getattr(prev, product.term.of))  # (F1) + W h(t − 1)
     for name in maps.first:
         evaluate(name)
     states = cell.forward(node, prev, tap)  # (F2)

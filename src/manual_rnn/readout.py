@@ -18,8 +18,8 @@ from manual_rnn.cell import Array, Tap
 
 def forward(V: Array, c: Array, h: Array) -> Array:
     """The logits o (T, B, n_out) of the states h (T, B, n_hidden)."""
-    o = of_each_step(h, V.T)
-    o += c  # (F3)
+    o = of_each_step(h, V.T)  # (F3) V h(t)
+    o += c  # (F3) + c
     return o
 
 

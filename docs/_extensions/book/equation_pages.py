@@ -13,6 +13,7 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from book.equations import Equation, Missing, all_equations, where_tested
 from book.source_pages import source_reference
+from manual_rnn import losses
 from manual_rnn.html_report.mathml import equation as as_mathematics
 from manual_rnn.html_report.numbers import number
 
@@ -49,16 +50,18 @@ class OneEquation(SphinxDirective):
         head = nodes.paragraph(classes=["equation-head"])
         head += _index_link(self.env, equation, classes=["equation-number"])
         head += nodes.raw("", f'<span class="equation-math">{as_mathematics(equation.latex)}</span>', format="html")
-        code = nodes.literal_block(equation.line.code, equation.line.code, language="python", classes=["equation-code"])
-        box += [head, code, _measured(equation)]
+        code = "\n".join(line.code for line in equation.lines)
+        box += [head, nodes.literal_block(code, code, language="python"), _measured(equation)]
         return [box]
 
 
 def _measured(equation: Equation) -> nodes.paragraph:
-    line = equation.line
-    where = source_reference(line.target, nodes.literal("", f"{line.file.rpartition('src/')[2]}:{line.number}"))
+    paragraph = nodes.paragraph(classes=["equation-measured"])
+    for k, line in enumerate(equation.lines):
+        place = nodes.literal("", f"{line.file.rpartition('src/')[2]}:{line.number}")
+        paragraph += [nodes.Text(", " if k else ""), source_reference(line.target, place)]
     words = f", against jax.grad in this build: {_error(equation)} in {equation.examples} cases. Tests: "
-    paragraph = nodes.paragraph("", "", where, nodes.Text(words), classes=["equation-measured"])
+    paragraph += nodes.Text(words)
     for k, (shows, test) in enumerate(equation.tests.items()):
         paragraph += [nodes.Text(", " if k else ""), source_reference(test.target, nodes.Text(shows))]
     paragraph += nodes.Text(".")
@@ -88,13 +91,14 @@ class EquationNumber(SphinxRole):
 
 
 class EquationIndex(SphinxDirective):
-    """All equations, a section a cell."""
+    """All equations, a section for each cell and for each loss that no cell's section has."""
 
     def run(self) -> list[nodes.Node]:
         result: list[nodes.Node] = []
-        for cell, equations in groupby(all_equations().values(), key=lambda equation: equation.cell):
-            section = nodes.section(ids=[f"cell-{cell.replace('_', '-')}"])
-            section += nodes.title("", "", nodes.literal("", cell))
+        for of, equations in groupby(all_equations().values(), key=lambda equation: equation.of):
+            section = nodes.section(ids=[f"of-{of.replace('_', '-')}"])
+            words = [nodes.Text(", the loss")] if of in losses.names() else []
+            section += nodes.title("", "", nodes.literal("", of), *words)
             listed = nodes.container(classes=["equation-list"])
             for equation in equations:
                 listed += self._row(equation)
@@ -103,15 +107,15 @@ class EquationIndex(SphinxDirective):
         return result
 
     def _row(self, equation: Equation) -> nodes.Node:
-        line = equation.line
         row = nodes.container(ids=[equation.anchor], classes=["equation-row"])
         of = nodes.paragraph(classes=["equation-head"])
         of += nodes.inline("", equation.number, classes=["equation-number"])
         of += nodes.raw("", f'<span class="equation-math">{as_mathematics(equation.latex)}</span>', format="html")
         links = nodes.paragraph(classes=["equation-measured"])
         links += nodes.literal("", equation.name)
-        place = nodes.Text(f"{line.file.rpartition('/')[2]}:{line.number}")
-        links += [nodes.Text(" · "), source_reference(line.target, place)]
+        for k, line in enumerate(equation.lines):
+            place = nodes.Text(f"{line.file.rpartition('/')[2]}:{line.number}")
+            links += [nodes.Text(", " if k else " · "), source_reference(line.target, place)]
         links += nodes.Text(f" · {_error(equation)} · ")
         for k, (shows, test) in enumerate(equation.tests.items()):
             links += [nodes.Text(", " if k else "tests: "), source_reference(test.target, nodes.Text(shows))]

@@ -1,4 +1,4 @@
-"""Every equation of every cell, beside the line of code that computes it and the tests that hold it.
+"""Every equation of every cell and loss, beside the lines of code that compute it and the tests that hold it.
 
 Each side is found by itself: the equations from what a cell declares and its run leaves on the tape, the lines from
 the numbers in their comments. What has no partner on the other side is a mistake of the book, and ends its build.
@@ -10,11 +10,11 @@ import ast
 import inspect
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from manual_rnn import cells
+from manual_rnn import cells, losses
 from manual_rnn.cell import Cell
 from manual_rnn.testing import verify
 from manual_rnn.testing.report import Report
@@ -23,19 +23,23 @@ from reference import autodiff
 ROOT = Path(__file__).parents[3]
 EXAMPLES = 12
 """Cases in which each cell is judged while the book is built."""
-SHARED = ("src/manual_rnn/bptt.py", "src/manual_rnn/readout.py", "src/manual_rnn/losses/softmax.py")
-"""What all cells share: the walk over the steps, the readout, the loss."""
+TAUGHT = ["rnn", "lstm", "gru"]
+"""The cells that have a chapter; the index begins with them."""
+SHARED = ("src/manual_rnn/readout.py", "src/manual_rnn/bptt.py")
+"""What all cells share beside the loss: the readout, the walk over the steps."""
 SHARED_NUMBERS = ("F1", "F3", "F4", "B1", "B2", "B3", "B4", "B6", "B7", "B8", "B9", "B10")
 HANDED_ON = ("F0", "F2", "B5")
 """Numbers in the shared files whose line calls the cell's own code, where the equation stands."""
 NUMBERED = re.compile(r"# \((?P<number>[FB]\d+(?:\.\d+)?)\)(?P<more>.*)$")
 
+CODE, CODE_OF_LOSS = "its code, against jax.grad", "its code in every kind of cell, against jax.grad"
 AS_SHOWN = "the equation, as it is shown"
 TESTS = {
-    "its code, against jax.grad": "tests/test_cli_verify.py::test_without_a_target_all_built_in_cells_are_judged",
+    CODE: "tests/test_cli_verify.py::test_without_a_target_all_built_in_cells_are_judged",
+    CODE_OF_LOSS: "tests/test_losses.py::test_every_equation_of_every_cell_agrees_in_every_family",
     AS_SHOWN: "tests/test_derivations.py::test_every_equation_as_it_is_shown_holds_of_the_references_values",
 }
-"""What each test shows, and which it is. The second leaves out the loss, and weights that are made of parameters."""
+"""What each test shows, and which it is. The last leaves out losses, and weights that are made of parameters."""
 
 
 class Missing(Exception):
@@ -44,7 +48,7 @@ class Missing(Exception):
 
 @dataclass(frozen=True)
 class Line:
-    """A line of code, as it stands in its file."""
+    """A line of code as it stands in its file, without the number in its comment."""
 
     file: str
     number: int
@@ -57,13 +61,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Equation:
-    """One equation of one cell, and all that the book knows of it."""
+    """One equation of one cell or loss, and all that the book knows of it."""
 
-    cell: str
+    of: str
     name: str
     number: str
     latex: str
-    line: Line
+    lines: tuple[Line, ...]
+    """Mostly one. F1 is two: what comes from outside is made for all steps at once."""
     error_ulp: float
     """The largest error of its code alone, fed with right values, in units in the last place, in this build."""
     examples: int
@@ -72,11 +77,12 @@ class Equation:
     def tests(self) -> dict[str, Line]:
         """The tests that hold it, by what they show."""
         left_out = self.name in ("loss", "grad_o") or self.number in ("F0", "B7.1", "B7.2")
-        return {shows: test for shows, test in where_tested().items() if not (left_out and shows == AS_SHOWN)}
+        code = CODE_OF_LOSS if self.of in losses.names() else CODE
+        return {shows: where_tested()[shows] for shows in ((code,) if left_out else (code, AS_SHOWN))}
 
     @property
     def key(self) -> str:
-        return f"{self.cell}.{self.name}"
+        return f"{self.of}.{self.name}"
 
     @property
     def anchor(self) -> str:
@@ -85,49 +91,57 @@ class Equation:
 
 @cache
 def all_equations() -> dict[str, Equation]:
-    """Those of all built-in cells by CELL.NAME, each cell judged against ``jax.grad`` here and now.
+    """Those of all cells by CELL.NAME, then of the other losses by LOSS.NAME, judged by ``jax.grad`` here and now.
 
     Raises Missing, with all that is missing, where an equation has no code or no LaTeX, or code no equation.
     """
     found: dict[str, Equation] = {}
     problems: list[str] = []
-    for name in cells.names():
+    for name in [*TAUGHT, *(name for name in cells.names() if name not in TAUGHT)]:
         report = verify(cells.get(name), autodiff(name), examples=EXAMPLES)
         equations, missing = of_cell(cells.get(name), report)
         found |= {equation.key: equation for equation in equations}
+        problems += missing
+    for loss in [name for name in losses.names() if name != "softmax"]:
+        report = verify(cells.get("rnn"), autodiff("rnn"), examples=EXAMPLES, loss=loss)
+        equations, missing = of_cell(cells.get("rnn"), report, loss=loss)
+        own = [replace(equation, of=loss) for equation in equations if equation.name in ("loss", "grad_o")]
+        found |= {equation.key: equation for equation in own}
         problems += missing
     if problems:
         raise Missing(" ".join(problems))
     return found
 
 
-def of_cell(cell: Cell, report: Report, *, root: Path = ROOT) -> tuple[list[Equation], list[str]]:
-    """The equations of a cell that was judged, and a sentence for each that lacks something."""
-    own, shared = own_lines(cell, root), shared_lines(root)
+def of_cell(
+    cell: Cell, report: Report, *, loss: str = "softmax", root: Path = ROOT
+) -> tuple[list[Equation], list[str]]:
+    """The equations of a cell that was judged with a loss, and a sentence for each that lacks something."""
+    own, shared = own_lines(cell, root), shared_lines(root, loss)
     examples = report.total.examples
     equations, problems = [], []
     for judged in report.equations:
         key = f"{cell.name}.{judged.name}"
-        line = (shared if judged.label in SHARED_NUMBERS else own).get(judged.label)
+        lines = (shared if judged.label in SHARED_NUMBERS else own).get(judged.label)
         if judged.latex is None:
             problems.append(f"{key} ({judged.label}) is computed, and there is no equation for it.")
-        elif line is None:
+        elif lines is None:
             problems.append(f"{key} ({judged.label}) is an equation, and no line of code has its number.")
         else:
             equations.append(
-                Equation(cell.name, judged.name, judged.label, judged.latex, line, judged.max_error_ulp, examples)
+                Equation(cell.name, judged.name, judged.label, judged.latex, lines, judged.max_error_ulp, examples)
             )
         if not judged.agree:
             problems.append(f"{key} ({judged.label}) does not agree with jax.grad.")
     told = {judged.label for judged in report.equations}
-    for number, line in own.items():
+    for number, (line, *_) in own.items():
         # F0 and B7.x make a weight of others, in as many lines as that takes; the tape has the weight and the whole.
         if number not in told and number.partition(".")[0] not in ("F0", "B7"):
             problems.append(f"{line.file}:{line.number} has the number {number}, and {cell.name} has no such equation.")
     return equations, problems
 
 
-def own_lines(cell: Cell, root: Path = ROOT) -> dict[str, Line]:
+def own_lines(cell: Cell, root: Path = ROOT) -> dict[str, tuple[Line, ...]]:
     """The numbered lines of a cell's own code, by number: of its functions, and of what makes its weights."""
     functions = [cell.forward, cell.backward]
     functions += [function for weight in cell.weights for function in (weight.forward, weight.backward)]
@@ -135,22 +149,25 @@ def own_lines(cell: Cell, root: Path = ROOT) -> dict[str, Line]:
     return _numbered(root, [file for file in files if file.startswith("src/manual_rnn/cells/")])
 
 
-def shared_lines(root: Path = ROOT) -> dict[str, Line]:
-    """The numbered lines of what all cells share. Raises Missing where a shared equation has no line."""
-    lines = {number: line for number, line in _numbered(root, SHARED).items() if number not in HANDED_ON}
+def shared_lines(root: Path = ROOT, loss: str = "softmax") -> dict[str, tuple[Line, ...]]:
+    """The numbered lines of what all cells share, with a loss. Raises Missing where a shared equation has no line."""
+    files = (*SHARED, f"src/manual_rnn/losses/{loss}.py")
+    lines = {number: of for number, of in _numbered(root, files).items() if number not in HANDED_ON}
     if lacking := [number for number in SHARED_NUMBERS if number not in lines]:
-        raise Missing(f"No line of {', '.join(SHARED)} has the number {', '.join(lacking)}.")
-    if unknown := [line.target for number, line in lines.items() if number not in SHARED_NUMBERS]:
+        raise Missing(f"No line of {', '.join(files)} has the number {', '.join(lacking)}.")
+    if unknown := [of[0].target for number, of in lines.items() if number not in SHARED_NUMBERS]:
         raise Missing(f"{', '.join(unknown)} has a number that no equation has.")
     return lines
 
 
-def _numbered(root: Path, files: Iterable[str]) -> dict[str, Line]:
-    lines: dict[str, Line] = {}
+def _numbered(root: Path, files: Iterable[str]) -> dict[str, tuple[Line, ...]]:
+    lines: dict[str, tuple[Line, ...]] = {}
     for file in files:
         for number, code in enumerate((root / file).read_text(encoding="utf-8").splitlines(), start=1):
             if (found := NUMBERED.search(code)) and not found["more"].startswith(", through"):
-                lines.setdefault(found["number"], Line(file, number, code[: found.start()].strip()))
+                words = f"  # {found['more'].strip()}" if found["more"] else ""
+                line = Line(file, number, code[: found.start()].strip() + words)
+                lines[found["number"]] = (*lines.get(found["number"], ()), line)
     return lines
 
 

@@ -15,10 +15,6 @@ logger = logging.getLogger(__name__)
 ALIGNED = re.compile(r"(?<=\\begin\{)aligned(?=\})|(?<=\\end\{)aligned(?=\})")
 """The converter knows one name for lines that are aligned."""
 
-MATRIX = re.compile(r"<mo>\(</mo><mtable>((?:(?!</?mtable).)*)</mtable><mo>\)</mo>")
-"""A matrix in parentheses. They grow with it only in a font for mathematics, which a reader need not have: so the
-style sheet draws them."""
-
 
 def setup(app: Sphinx) -> None:
     app.add_html_math_renderer("mathml", (_inline, None), (_block, None))
@@ -46,7 +42,7 @@ def _converted(node: nodes.Element, display: str, latex: str | None = None) -> s
         latex = rf"\begin{{align*}} {latex} \end{{align*}}"
     latex = ALIGNED.sub("align*", latex)
     try:
-        return MATRIX.sub(r'<mtable class="matrix">\1</mtable>', as_mathml(latex, display))
+        return as_mathml(latex, display)
     except ValueError as error:
         logger.warning("This mathematics cannot be converted: %s (%s)", latex, error, location=node)
         return ""

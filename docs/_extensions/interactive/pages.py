@@ -119,7 +119,7 @@ def matrix(value: Array) -> str:
     rows = "".join("<mtr>" + "".join(f"<mtd>{_number(v)}</mtd>" for v in row) + "</mtr>" for row in value)
     if value.size == 1:
         return f"<math>{_number(value.flat[0])}</math>"
-    return f'<math><mtable class="matrix">{rows}</mtable></math>'
+    return f"<math><mo>(</mo><mtable>{rows}</mtable><mo>)</mo></math>"
 
 
 def _number(value: float) -> str:
