@@ -39,6 +39,7 @@ nb_execution_mode = "force"
 nb_execution_timeout = 120
 nb_execution_raise_on_error = True
 nb_merge_streams = True
+nb_output_stderr = "remove"  # what JAX says of a machine is nothing that a page tells
 
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
