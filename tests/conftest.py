@@ -11,6 +11,7 @@ import signal
 import pytest
 from hypothesis import HealthCheck, settings
 
+from manual_rnn import training_sample
 from manual_rnn.cli.caches import use_compilation_cache
 
 COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
@@ -33,6 +34,12 @@ def pytest_collection_modifyitems(config, items):
     left = [item for item in items if item.get_closest_marker("thorough")]
     config.hook.pytest_deselected(items=left)
     items[:] = [item for item in items if item not in set(left)]
+
+
+@pytest.fixture
+def short_samples(monkeypatch):
+    """At each evaluation a text of 20 characters in place of 200, which take half the time of a tiny training."""
+    monkeypatch.setattr(training_sample, "LENGTH", 20)
 
 
 @pytest.fixture

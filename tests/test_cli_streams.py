@@ -123,6 +123,10 @@ def test_ctrl_c_ends_with_130(examples):
     assert b"interrupted" in stderr
 
 
+AT_MOST = 5
+"""Seconds; it is heard long before."""
+
+
 def _pressed_in_a_callback_of_the_collector():
     def callback(phase, info):
         if phase == "stop":
@@ -131,7 +135,7 @@ def _pressed_in_a_callback_of_the_collector():
     gc.callbacks.append(callback)
     gc.collect()
     gc.callbacks.remove(callback)
-    time.sleep(5)
+    time.sleep(AT_MOST)
 
 
 def _pressed_in_a_destructor():
@@ -140,7 +144,7 @@ def _pressed_in_a_destructor():
             signal.raise_signal(signal.SIGINT)
 
     Goes()
-    time.sleep(5)
+    time.sleep(AT_MOST)
 
 
 @pytest.mark.parametrize("pressed", [_pressed_in_a_callback_of_the_collector, _pressed_in_a_destructor])
