@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from manual_rnn import training_sample
 from manual_rnn.cli.caches import use_compilation_cache
+from manual_rnn.testing import diagnosis
 
 COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("dev", max_examples=12, **COMMON)
@@ -40,6 +41,12 @@ def pytest_collection_modifyitems(config, items):
 def short_samples(monkeypatch):
     """At each evaluation a text of 20 characters in place of 200, which take half the time of a tiny training."""
     monkeypatch.setattr(training_sample, "LENGTH", 20)
+
+
+@pytest.fixture
+def no_witnesses(monkeypatch):
+    """The mistake is put in words, and no more: who stands alone is not asked, the longest part of a diagnosis."""
+    monkeypatch.setattr(diagnosis, "WITNESSED", 0)
 
 
 @pytest.fixture
