@@ -26,7 +26,7 @@ from manual_rnn.theory import (
     relative_variance,
     slopes,
 )
-from thorough import only_thorough
+from thorough import in_every_run, only_thorough
 
 
 def gaussian_mean(function, q, nodes=400_001):
@@ -250,9 +250,7 @@ SOME = {(0.8, 0.1), (0.8, 1.0), (1.0, 0.3), (1.5, 0.3), (1.5, 1.0), (2.0, 0.1), 
 GRID = [(gain, std) for gain in (0.8, 1.0, 1.5, 2.0) for std in (0.1, 0.3, 0.5, 1.0)]
 
 
-@pytest.mark.parametrize(("gain", "input_std"), [
-    of if of in SOME else pytest.param(*of, marks=pytest.mark.thorough) for of in GRID
-])  # fmt: skip
+@pytest.mark.parametrize(("gain", "input_std"), in_every_run(SOME, GRID))
 def test_measured_slopes_extrapolate_to_the_theory(gain, input_std):
     """Of lags 2 to 12: before, the gradient still turns; far later, the largest eigenvalue of W decides, not χ."""
     options = {"networks": 16, "gain": gain, "input_std": input_std, "steps": 36, "batch": 4}

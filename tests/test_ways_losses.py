@@ -9,6 +9,7 @@ import pytest
 import reference
 from manual_rnn import cells, losses, ways
 from reference import autodiff
+from thorough import in_every_run
 from way_cases import arguments, assert_close, assert_differ, draw, plain
 
 any_loss = pytest.mark.parametrize("loss", losses.names())
@@ -49,10 +50,9 @@ WITH = {("rnn", loss) for loss in losses.names()} | {("lstm_peephole", "squared"
 """A loss adds at the readout what no cell sees: all of them with one cell, the others with one of them each."""
 
 
-@pytest.mark.parametrize(("name", "loss"), [
-    pair if pair in WITH else pytest.param(*pair, marks=pytest.mark.thorough)
-    for pair in product(["rnn", "lstm_peephole", "rnn_orthogonal"], losses.names())
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "loss"), in_every_run(WITH, product(["rnn", "lstm_peephole", "rnn_orthogonal"], losses.names()))
+)
 @any_way
 def test_is_what_bptt_and_autodiff_give(way, name, loss):
     case = draw(name, loss=loss)
