@@ -98,7 +98,7 @@ def as_a_whole_pass(mistake):
 
 
 OF_RNN = list(museum(RNN))
-"""In every run half of them are planted in the equations, the others in a whole pass; in the thorough run all in both."""
+"""In every run half of them are planted in the equations, the others in a whole pass; in the thorough run all."""
 
 
 @pytest.mark.parametrize("exhibit", [*OF_RNN[1::2], *only_thorough(*OF_RNN[::2])], ids=lambda exhibit: exhibit.what)
