@@ -11,7 +11,9 @@ import signal
 import pytest
 from hypothesis import HealthCheck, settings
 
+from manual_rnn import training_sample
 from manual_rnn.cli.caches import use_compilation_cache
+from manual_rnn.testing import diagnosis
 
 COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("dev", max_examples=12, **COMMON)
@@ -33,6 +35,18 @@ def pytest_collection_modifyitems(config, items):
     left = [item for item in items if item.get_closest_marker("thorough")]
     config.hook.pytest_deselected(items=left)
     items[:] = [item for item in items if item not in set(left)]
+
+
+@pytest.fixture
+def short_samples(monkeypatch):
+    """At each evaluation a text of 20 characters in place of 200, which take half the time of a tiny training."""
+    monkeypatch.setattr(training_sample, "LENGTH", 20)
+
+
+@pytest.fixture
+def no_witnesses(monkeypatch):
+    """The mistake is put in words, and no more: who stands alone is not asked, the longest part of a diagnosis."""
+    monkeypatch.setattr(diagnosis, "WITNESSED", 0)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 
 from cell_files import FEW, HEAD, RIGHT, WRONG, told
 from manual_rnn.options import TrainingOptions
+from thorough import only_thorough
 
 # Usage: 2
 
@@ -70,7 +71,7 @@ def test_a_file_without_the_name_says_which_cells_are_in_it(capsys, file):
 
 def refused(capsys, target, code):
     """The lines on stderr that a target is refused with."""
-    ended, stdout, stderr = told(capsys, "verify", target, *FEW)
+    ended, stdout, stderr = told(capsys, "verify", target, "--examples", 2)
     assert (ended, stdout) == (code, "")
     assert stderr.startswith("manual-rnn: ")
     return stderr.splitlines()
@@ -133,7 +134,7 @@ def failing_cell(file, failure):
     return f"{file(WRONG + body)}:MINE"
 
 
-@pytest.mark.parametrize("raised", ["KeyError", "ValueError"])
+@pytest.mark.parametrize("raised", ["KeyError", *only_thorough("ValueError")])
 def test_a_cell_that_raises_is_told_in_a_sentence_with_its_own_traceback_below(capsys, file, raised):
     first, *rest = refused(capsys, failing_cell(file, f"raise {raised}('of mine')"), 4)
     assert re.search(r"The cell 'rnn' .*of mine", first)

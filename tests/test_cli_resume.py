@@ -18,7 +18,9 @@ from manual_rnn.cli.interruption import Stop
 from manual_rnn.run_folder import CURVES, SAMPLES, STEPS, RunFolder
 from manual_rnn.sealed import unsealed
 from study_files import PATIENCE, until
+from thorough import only_thorough
 
+pytestmark = pytest.mark.usefixtures("short_samples")
 TINY = ["--hidden", "8", "--seq-len", "5", "--batch", "2", "--eval-every", "4"]
 NOT_WINDOWS = pytest.mark.skipif(os.name == "nt", reason="there are other signals, locks and disks there")
 
@@ -67,9 +69,9 @@ def interrupted(monkeypatch, *arguments, after):
 @pytest.mark.parametrize(
     "options",
     [
-        [],
+        *only_thorough([]),
         ["--cell", "lstm", "--layers", 2, "--dropout", 0.3, "--dtype", "float64", "--optimizer", "adagrad"],
-        ["--cell", "gru", "--init", "orthogonal", "--clip", "inf", "--schedule", "cosine"],
+        *only_thorough(["--cell", "gru", "--init", "orthogonal", "--clip", "inf", "--schedule", "cosine"]),
         ["--accumulate", 2, "--warmup", 8, "--min-lr", 0.001, "--weight-decay", 0.1, "--patience", 9],
     ],
 )
@@ -146,6 +148,15 @@ def test_a_run_by_seconds_goes_on_by_steps_and_the_other_way_round(capsys, text,
     assert (options["steps"], options["seconds"]) == (None, 0.2)
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run of 8 updates, which no test of it may change."""
+    place = tmp_path_factory.mktemp("trained")
+    (place / "text.txt").write_text("the cat sat on the mat.\n" * 20)
+    assert main(["train", str(place / "text.txt"), "--out", str(place / "run"), "--steps", "8", *TINY]) == 0
+    return place / "run"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "what"),
     [
@@ -158,13 +169,12 @@ def test_a_run_by_seconds_goes_on_by_steps_and_the_other_way_round(capsys, text,
         (["--overwrite"], 2, "--resume and --overwrite exclude each other"),
     ],
 )
-def test_what_may_not_change_is_refused_by_name_and_the_run_stays(capsys, text, out, arguments, code, what):
-    told(capsys, "train", text, "--out", out, "--steps", 8, *TINY)
-    before = kept(out)
-    given, stdout, stderr = told(capsys, "train", "--out", out, "--resume", *arguments)
+def test_what_may_not_change_is_refused_by_name_and_the_run_stays(capsys, trained, arguments, code, what):
+    before = kept(trained)
+    given, stdout, stderr = told(capsys, "train", "--out", trained, "--resume", *arguments)
     assert (given, stdout) == (code, "")
     assert what in stderr
-    assert kept(out) == before
+    assert kept(trained) == before
 
 
 def test_options_that_are_as_they_were_may_be_given_again(capsys, text, out):
@@ -190,7 +200,7 @@ def test_another_text_is_refused_and_the_same_text_elsewhere_is_not(capsys, text
 
 
 def test_the_default_text_is_found_again(capsys, out):
-    told(capsys, "train", "--out", out, "--steps", 1, "--hidden", 4)
+    told(capsys, "train", "--out", out, "--steps", 1, "--hidden", 4, "--eval-chars", 1000)
     assert told(capsys, "train", "--out", out, "--resume", "--steps", 2)[0] == 0
 
 

@@ -23,7 +23,9 @@ from study_files import PATIENCE
 from test_checkpoint_fuzzed import told as told_quietly
 from test_cli_resume import kept, on_a_disk
 from test_corpus import contents, decoded, written
+from thorough import only_thorough
 
+pytestmark = pytest.mark.usefixtures("short_samples")
 TINY = ["--layers", "1", "--hidden", "8", "--seq-len", "5", "--batch", "2", "--eval-every", "4"]
 TEXT = b"the cat sat on the mat.\n" * 20
 
@@ -41,7 +43,7 @@ def piped(monkeypatch, content):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
 
 
-@pytest.mark.parametrize("n", [10, 11, 57, 60, 200, 1777, 1778])
+@pytest.mark.parametrize("n", [10, 60, 1777, 1778, *only_thorough(11, 57, 200)])
 def test_a_short_text_trains_with_fewer_streams_and_then_shorter_windows(capsys, tmp_path, out, n):
     assert told(capsys, "train", written(tmp_path, (TEXT * 4)[:n]), "--out", out, "--hidden", 3, "--steps", 2)[0] == 0
     options = config(out)["options"]

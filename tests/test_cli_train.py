@@ -12,10 +12,13 @@ import pytest
 
 from cell_files import told
 from manual_rnn import cells
+from manual_rnn.cli.app import main
 from manual_rnn.evaluation import last_ids, mean_nats
 from manual_rnn.runs import load
 from manual_rnn.text import split
+from thorough import of_each_kind
 
+pytestmark = pytest.mark.usefixtures("short_samples")
 TINY = ["--hidden", "8", "--seq-len", "5", "--batch", "2", "--eval-every", "4"]
 
 
@@ -58,16 +61,16 @@ def test_json_prints_the_last_line_of_the_metrics_and_nothing_else(capsys, text,
 
 
 def test_the_default_text_trains(capsys, out):
-    code, stdout, _ = told(capsys, "train", "--out", out, "--steps", 1, "--hidden", 4, "--json")
+    code, stdout, _ = told(capsys, "train", "--out", out, "--steps", 1, "--hidden", 4, "--eval-chars", 5000, "--json")
     assert code == 0
     assert 3 < json.loads(stdout)["val_nats"] < 6  # about ln of a hundred characters
     assert json.loads((out / "config.json").read_text())["text"]["source"] == "pydoc_data.topics"
 
 
-@pytest.mark.parametrize("cell", cells.names())
+@pytest.mark.parametrize("cell", of_each_kind())
 def test_every_cell_trains_samples_and_is_read_again_as_it_was(capsys, text, out, cell):
     network = ("--cell", cell, "--layers", 1)
-    code, stdout, _ = told(capsys, "train", text, "--out", out, "--steps", 30, *network, "--json", *TINY)
+    code, stdout, _ = told(capsys, "train", text, "--out", out, "--steps", 10, *network, "--json", *TINY)
     assert code == 0
     run = load(out)
     assert run.network.cells == (cells.get(cell),)
@@ -132,7 +135,7 @@ def test_no_clipping_is_told_by_inf_and_kept_as_json(capsys, text, out):
 
 
 def test_sample_prints_the_text_and_nothing_else(capsys, text, out):
-    told(capsys, "train", text, "--out", out, "--steps", 150, *TINY)
+    told(capsys, "train", text, "--out", out, "--steps", 40, *TINY)
     code, stdout, stderr = told(capsys, "sample", out, "--length", 40, "--prime", "the c", "--seed", 3)
     assert (code, stderr) == (0, "")
     assert len(stdout) == 45
@@ -214,6 +217,15 @@ def test_a_training_that_diverges_ends_with_four_and_leaves_nothing_half_written
     assert not out.exists()
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run of one update, which no test of it may change."""
+    place = tmp_path_factory.mktemp("trained")
+    (place / "text.txt").write_text("the cat sat on the mat.\n" * 20)
+    assert main(["train", str(place / "text.txt"), "--out", str(place / "run"), "--steps", "1", *TINY]) == 0
+    return place / "run"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "what"),
     [
@@ -228,17 +240,15 @@ def test_a_training_that_diverges_ends_with_four_and_leaves_nothing_half_written
         (["--stop", ""], 2, "--stop is empty"),
     ],
 )
-def test_sample_refuses_in_a_sentence(capsys, text, out, arguments, code, what):
-    told(capsys, "train", text, "--out", out, "--steps", 1, *TINY)
-    given, stdout, stderr = told(capsys, "sample", out, *arguments)
+def test_sample_refuses_in_a_sentence(capsys, trained, arguments, code, what):
+    given, stdout, stderr = told(capsys, "sample", trained, *arguments)
     assert (given, stdout) == (code, "")
     assert what in stderr
 
 
-def test_several_samples_are_parted_and_json_has_the_same(capsys, text, out):
-    told(capsys, "train", text, "--out", out, "--steps", 1, *TINY)
+def test_several_samples_are_parted_and_json_has_the_same(capsys, trained):
     cut = ["--top-k", 9, "--top-p", 0.9, "--stop", "e"]
-    given = ["sample", out, "--samples", 3, "--length", 40, "--prime", "the", *cut]
+    given = ["sample", trained, "--samples", 3, "--length", 40, "--prime", "the", *cut]
     code, stdout, stderr = told(capsys, *given)
     assert (code, stderr) == (0, "")
     texts = stdout.split("\n---------------\n")

@@ -14,6 +14,7 @@ from manual_rnn.options import TrainingOptions
 from manual_rnn.training import Metrics
 from test_cli_resume import interrupted
 
+pytestmark = pytest.mark.usefixtures("short_samples")
 TINY = [
     *("--layers", "1", "--hidden", "8", "--seq-len", "5", "--batch", "2", "--eval-every", "4"),
     "--tensorboard",

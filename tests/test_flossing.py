@@ -66,7 +66,7 @@ def test_is_what_autodiff_gives(name, warm_up):
     assert_agree(found, truth)
 
 
-@settings(max_examples=12)  # each of a shape of its own, which JAX compiles
+@settings(max_examples=6)  # each of a shape of its own, which JAX compiles
 @given(
     T=st.integers(1, 7), B=st.integers(1, 3), n=st.integers(1, 6), left=st.integers(0, 5), data=st.data(),
     name=st.sampled_from(["rnn", "rnn", "gru", "lstm_peephole"]),

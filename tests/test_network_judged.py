@@ -14,6 +14,7 @@ from manual_rnn.testing.families import build, families_for
 from manual_rnn.testing.local import local_verdict
 from manual_rnn.testing.scales import natural_scales
 from reference import autodiff
+from thorough import of_each_kind, only_thorough
 
 BOTH = {"layers": 2, "bidirectional": True, "learned_initial": True}
 SHAPE = Sizes(6, 2, 4, 3, 5)
@@ -32,7 +33,7 @@ def judged(network, oracle, specs):
     return report
 
 
-@pytest.mark.parametrize("name", cells.names())
+@pytest.mark.parametrize("name", of_each_kind())
 def test_every_cell_agrees_in_two_layers_and_both_directions(name):
     cell = cells.get(name)
     network = stack(cell, **BOTH)
@@ -159,7 +160,7 @@ def test_a_wrong_cell_is_diagnosed_in_its_layers():
     assert "manual stands alone" in report.diagnosis[-1]
 
 
-@pytest.mark.parametrize("of_cases", [{}, {"resets": True}], ids=str)
+@pytest.mark.parametrize("of_cases", [*only_thorough({}), {"resets": True}], ids=str)
 def test_what_a_gru_returns_past_the_maps_is_put_in_words_in_both_directions(of_cases):
     gru = cells.get("gru")
 

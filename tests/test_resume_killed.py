@@ -85,7 +85,7 @@ def interrupted(running):
 @pytest.mark.parametrize(
     ("network", "ends", "times"),
     [
-        ("lstm", killed, 4),
+        ("lstm", killed, 2),
         *(pytest.param(name, killed, 20, marks=pytest.mark.thorough) for name in NETWORKS),
         *(pytest.param(name, interrupted, 20, marks=pytest.mark.thorough) for name in NETWORKS),
     ],

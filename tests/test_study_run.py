@@ -1,10 +1,12 @@
 """A study that runs: by every executor the same numbers; what is missing, and nothing else; nothing lost or mixed."""
 
+import ctypes
 import json
 import multiprocessing
 import sys
 import threading
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from ctypes.util import find_library
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from threadpoolctl import threadpool_info
 from manual_rnn import cells, initialise
 from manual_rnn.errors import InputError, RunError, UsageError
 from manual_rnn.studies import Study, batched, grid, run, survey
+from manual_rnn.studies.compute import Surroundings
 from manual_rnn.studies.executors import processes
 from manual_rnn.studies.run_log import seconds_by_key
 from manual_rnn.studies.store import Store
@@ -204,6 +207,27 @@ def test_trials_that_overlap_in_threads_leave_stdout_and_the_threads_of_products
     assert sys.stdout is stdout
     there = {pool["filepath"] for pool in before}  # another may have been loaded meanwhile
     assert [pool for pool in threadpool_info() if pool["filepath"] in there] == before
+
+
+OPENMP = find_library("gomp") or find_library("omp")
+
+
+@pytest.mark.skipif(OPENMP is None, reason="this machine has no OpenMP")
+def test_openmp_has_one_thread_in_whatever_thread_a_trial_is():
+    """It keeps a number for each thread: that of the run, which enters first, is not that of its trials."""
+    openmp, surroundings = ctypes.CDLL(OPENMP), Surroundings()
+
+    def trial():
+        openmp.omp_set_num_threads(3)
+        with surroundings:
+            inside = openmp.omp_get_max_threads()
+        return inside, openmp.omp_get_max_threads()
+
+    with surroundings, ThreadPoolExecutor(1) as thread:
+        assert thread.submit(trial).result() == (1, 3)
+        assert openmp.omp_get_max_threads() == 1
+        with surroundings:  # as where the run computes its trials itself
+            assert openmp.omp_get_max_threads() == 1
 
 
 def test_another_study_has_a_folder_of_its_own(tmp_path):

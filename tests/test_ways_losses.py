@@ -1,6 +1,7 @@
 """Every way to the gradient with every loss: against full BPTT and autodiff; mistakes planted in what a loss adds."""
 
 import dataclasses
+from itertools import product
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 import reference
 from manual_rnn import cells, losses, ways
 from reference import autodiff
+from thorough import in_every_run
 from way_cases import arguments, assert_close, assert_differ, draw, plain
 
 any_loss = pytest.mark.parametrize("loss", losses.names())
@@ -44,8 +46,13 @@ def of_direction(name, case):
     return ours, {variable: truth[variable] for variable in ours}
 
 
-@any_loss
-@some_cell
+WITH = {("rnn", loss) for loss in losses.names()} | {("lstm_peephole", "squared"), ("rnn_orthogonal", "bernoulli")}
+"""A loss adds at the readout what no cell sees: all of them with one cell, the others with one of them each."""
+
+
+@pytest.mark.parametrize(
+    ("name", "loss"), in_every_run(WITH, product(["rnn", "lstm_peephole", "rnn_orthogonal"], losses.names()))
+)
 @any_way
 def test_is_what_bptt_and_autodiff_give(way, name, loss):
     case = draw(name, loss=loss)

@@ -45,6 +45,7 @@ OF_TIME_AND_OVERFLOW = {
 }
 
 
+@pytest.mark.usefixtures("no_witnesses")
 @pytest.mark.parametrize("mistake", MISTAKES, ids=str)
 def test_every_planted_mistake_is_put_in_words(mistake, tmp_path):
     with planted(mistake, tmp_path) as package:

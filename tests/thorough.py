@@ -14,6 +14,11 @@ def only_thorough(*values, **options):
     return [pytest.param(value, marks=pytest.mark.thorough, **options) for value in values]
 
 
+def in_every_run(some, values):
+    """Values of several parameters at once: those that are among ``some`` in every run, the others left as above."""
+    return [value if value in some else pytest.param(*value, marks=pytest.mark.thorough) for value in values]
+
+
 def of_each_kind(names=None):
     """Names of cells to parametrise by: one of each kind in every run, all of them in the thorough one."""
     names = cells.names() if names is None else names

@@ -33,6 +33,7 @@ class Surroundings:
     cores. What a user's function prints is no result of ours. Both belong to the whole process, and the number of
     threads is not to be changed while another thread multiplies: so whoever enters first sets them, and the last that
     leaves sets them back. OpenBLAS hears only the thread that has set it: a run is inside for as long as its trials.
+    OpenMP, which scikit-learn and PyTorch bring, keeps a number for each thread: everyone who enters sets their own.
 
     What it does not see: a library with a BLAS of its own that the first call loads. Import it at the top of the
     study's file.
@@ -40,19 +41,25 @@ class Surroundings:
 
     def __init__(self) -> None:
         self._lock, self._inside, self._modules = threading.Lock(), 0, 0
-        self._pools: Any = None
+        self._blas: Any = None
+        self._openmp: Any = None
+        self._here = threading.local()  # what this thread found, each time that it entered
         self._set = contextlib.ExitStack()
 
     def __enter__(self) -> None:
         with self._lock:
             if self._inside == 0:
                 if self._modules != len(sys.modules):  # something was loaded since; to look takes a third of a ms
-                    self._pools, self._modules = threadpoolctl.ThreadpoolController(), len(sys.modules)
-                self._set.enter_context(self._pools.limit(limits=1))
+                    pools, self._modules = threadpoolctl.ThreadpoolController(), len(sys.modules)
+                    self._blas, self._openmp = pools.select(user_api="blas"), pools.select(user_api="openmp")
+                self._set.enter_context(self._blas.limit(limits=1))
                 self._set.enter_context(contextlib.redirect_stdout(sys.stderr))
             self._inside += 1
+            openmp = self._openmp
+        self._here.__dict__.setdefault("found", []).append(openmp.limit(limits=1))
 
     def __exit__(self, *error: object) -> None:
+        self._here.found.pop().restore_original_limits()
         with self._lock:
             self._inside -= 1
             if self._inside == 0:
