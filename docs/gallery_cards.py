@@ -12,7 +12,7 @@ SHOWS = {
     "the_wall": "At the wall of the error, one step throws the parameters away; the clipped step goes on.",
     "bounds": "The bound of the norm of W promises an explosion where gradients vanish.",
     "isometry": "Orthogonal weights keep every direction; Gaussian ones lose most and let a few explode.",
-    "lyapunov_spectrum": "The measured spectrum lies on the exact law at every size.",
+    "lyapunov_spectrum": "The measured spectrum comes to lie on the exact law as networks grow.",
     "curse_of_memory": "The longer the memory, the more a small change of the parameter does, with no explosion.",
     "truncation_bias": "What truncation leaves out falls with the steps that are gone back over, as theory says.",
     "chrono": "Biases drawn over many time scales keep some memory for as long as was asked.",

@@ -44,7 +44,7 @@ ASK = """() => {
   const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   for (let n = walk.nextNode(); n; n = walk.nextNode()) {
     if (n.parentElement.closest("code, pre, script, style, .highlight, .math-source, annotation")) continue;
-    if (/\\$\\$|\\\\(nabla|frac|sum|top|tanh|begin)\\b|\\$\\\\/.test(n.data))
+    if (/\\$\\$|\\$[^$\\s][^$]*\\$|\\\\(nabla|frac|sum|top|tanh|begin)\\b|\\$\\\\/.test(n.data))
       said.push(`raw LaTeX: ${n.data.trim().slice(0, 60)}`);
   }
   return said;

@@ -101,6 +101,16 @@ def test_a_shared_equation_without_its_line_is_missed(equations, copy, old, new,
         equations.shared_lines(copy)
 
 
+@pytest.mark.parametrize(("file", "old"), [
+    ("bptt.py", "# (F1) b + U x(t)"), ("bptt.py", "# (F1) + W h(t − 1)"), ("readout.py", "# (F3) V h(t)"),
+    ("readout.py", "# (F3) + c"), ("readout.py", "# (B4)"), ("bptt.py", "carried[first])  # (B4)"),
+])  # fmt: skip
+def test_half_an_equation_is_missed(equations, copy, file, old):
+    spoil(copy / "src/manual_rnn" / file, old, old.partition("#")[0])
+    with pytest.raises(equations.Missing, match="not two have the number"):
+        equations.shared_lines(copy)
+
+
 def test_a_test_that_is_gone_is_missed(equations, copy):
     assert set(equations.where_tested(copy)) == set(equations.TESTS)
     spoil(copy / "tests/test_cli_verify.py", "test_without_a_target_all_built_in_cells_are_judged", "test_other")

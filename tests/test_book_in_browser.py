@@ -184,6 +184,7 @@ SOUND = '<!doctype html><html lang="en"><title>t</title><body><main><p>Text enou
         ("<script>fetch('http://127.0.0.1:9/x').catch(() => 0)</script>", "network"),
         ("<p>so \\nabla W is</p>", "raw LaTeX"),
         ("<p>$$a = b$$</p>", "raw LaTeX"),
+        ("<p>the sum $a + b$ of</p>", "raw LaTeX"),
         ("<math></math>", "mathematics without a box"),
         ('<div style="width: 500px">wide</div>', "wider than its window of 390 px"),
         ('<div style="width: 1400px">wide</div>', "wider than its window of 1280 px"),

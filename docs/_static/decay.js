@@ -69,8 +69,8 @@
     svg.innerHTML = parts.join("");
 
     const left = median[length];
-    const verdict = left < -1 ? "It vanishes" : left > 1 ? "It explodes" : "It about keeps its size";
     const factor = (10 ** (left / length)).toFixed(2);
+    const verdict = factor < 0.95 ? "It vanishes" : factor > 1.05 ? "It explodes" : "It about keeps its size";
     const measured = left <= 0
       ? `After ${length} steps back ${amount(left)} of the gradient is left`
       : `After ${length} steps back the gradient is ${amount(left)} times as large`;

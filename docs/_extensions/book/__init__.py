@@ -9,8 +9,8 @@ if TYPE_CHECKING:
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    from book import equation_pages, figure_pairs, mathematics, mathematics_font, source_pages
+    from book import docstrings, equation_pages, figure_pairs, mathematics, mathematics_font, source_pages
 
-    for part in (mathematics, mathematics_font, source_pages, figure_pairs, equation_pages):
+    for part in (mathematics, mathematics_font, docstrings, source_pages, figure_pairs, equation_pages):
         part.setup(app)
     return {"parallel_read_safe": False, "parallel_write_safe": True}

@@ -28,6 +28,8 @@ TAUGHT = ["rnn", "lstm", "gru"]
 SHARED = ("src/manual_rnn/readout.py", "src/manual_rnn/bptt.py")
 """What all cells share beside the loss: the readout, the walk over the steps."""
 SHARED_NUMBERS = ("F1", "F3", "F4", "B1", "B2", "B3", "B4", "B6", "B7", "B8", "B9", "B10")
+IN_TWO = ("F1", "F3", "B4")
+"""What comes from two places is computed in two lines; that both have the number is held."""
 HANDED_ON = ("F0", "F2", "B5")
 """Numbers in the shared files whose line calls the cell's own code, where the equation stands."""
 NUMBERED = re.compile(r"# \((?P<number>[FB]\d+(?:\.\d+)?)\)(?P<more>.*)$")
@@ -155,6 +157,8 @@ def shared_lines(root: Path = ROOT, loss: str = "softmax") -> dict[str, tuple[Li
     lines = {number: of for number, of in _numbered(root, files).items() if number not in HANDED_ON}
     if lacking := [number for number in SHARED_NUMBERS if number not in lines]:
         raise Missing(f"No line of {', '.join(files)} has the number {', '.join(lacking)}.")
+    if halved := [number for number in IN_TWO if len(lines[number]) != 2]:
+        raise Missing(f"Two lines of {', '.join(files)} make {', '.join(halved)}, and not two have the number.")
     if unknown := [of[0].target for number, of in lines.items() if number not in SHARED_NUMBERS]:
         raise Missing(f"{', '.join(unknown)} has a number that no equation has.")
     return lines
