@@ -52,7 +52,8 @@ def page_of(results):
         "Where it falls short, and why. What lies between our time and the products are functions by element, each a",
         "pass over (B, H) arrays of its own in NumPy, and the softmax: the narrower the network, the more they weigh.",
         "PyTorch's LSTM and compiled JAX do them in one pass, as the compiled extra does. With one sequence and few",
-        "steps it is Python around the steps that weighs: checks, tapes, the readout.",
+        "steps it is Python around the steps that weighs: checks, tapes, the readout. The compiled extra hardly gains",
+        "from a second thread: with two of them and 512 units it is behind NumPy, and behind the others.",
         "",
         f"{results['platform']}, {results['cores']} cores; {versions}; commit {results['commit']}.",
     ]
