@@ -69,6 +69,13 @@ def test_the_usage_of_each_command_is_what_one_types(page, book):
     assert all(usage.startswith("manual-rnn ") and "sphinx" not in usage for usage in usages), usages
 
 
+def test_a_sentence_with_a_colon_is_not_taken_for_a_type(page, book):
+    page.goto((book / "reference" / "api" / "networks.html").as_uri())
+    layers = page.locator("dl.attribute:has(> dt[id='manual_rnn.Network.layers']) > dd")
+    assert layers.inner_text().startswith("By layer its cell, or two: one that goes forward")
+    assert "TYPE" not in page.locator("article").inner_text().upper().replace("DTYPE", "").split()
+
+
 def test_every_page_can_be_read_without_scripts(browser, book):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()

@@ -1,4 +1,4 @@
-"""Mathematics in docstrings stands between dollars, as it is read in the source; reStructuredText has a role for it."""
+"""Docstrings as they are read in the source: mathematics stands between dollars, and a sentence may have a colon."""
 
 from __future__ import annotations
 
@@ -11,11 +11,24 @@ DOLLARS = re.compile(r"(?<![\w$])\$(?P<latex>[^$\s](?:[^$]*[^$\s])?)\$(?![\w$])"
 
 
 def setup(app: Sphinx) -> None:
-    app.connect("autodoc-process-docstring", _convert)
+    before, after = 400, 600  # napoleon is between them
+    app.connect("autodoc-process-docstring", _convert, priority=before)
+    app.connect("autodoc-process-docstring", _restore, priority=after)
+
+
+converted: list[str] = []
+"""The lines of the docstring at hand, before napoleon."""
 
 
 def _convert(app: Sphinx, what: str, name: str, of: Any, options: Any, lines: list[str]) -> None:
     lines[:] = with_roles("\n".join(lines)).split("\n")
+    converted[:] = lines
+
+
+def _restore(app: Sphinx, what: str, name: str, of: Any, options: Any, lines: list[str]) -> None:
+    """Of an attribute napoleon takes what stands before a colon for its type; here it begins a sentence."""
+    if what in ("attribute", "data", "property"):
+        lines[:] = converted
 
 
 def with_roles(text: str) -> str:
